@@ -1,0 +1,79 @@
+"""The project's checks. `make test` runs the default sessions; `.venv/bin/nox -l` lists all.
+
+Sessions use the environment that nox itself runs in: `make` has already filled it with the pinned requirements.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.10"
+nox.options.default_venv_backend = "none"
+nox.options.error_on_missing_interpreters = True
+nox.options.sessions = ["lint", "types", "proto", "tests"]
+
+ROOT = Path(__file__).parent
+BIN = Path(sys.executable).parent
+TYPED = [name for name in ("services", "gateway", "clients", "tools", "tests", "noxfile.py") if (ROOT / name).exists()]
+
+TEST_FOLDERS = ("architecture", "unit", "contract", "service", "mesh")
+"""Fastest first."""
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style (ruff) and the directions of imports (import-linter)."""
+    session.run(BIN / "ruff", "check", ".")
+    session.run(BIN / "ruff", "format", "--check", ".")
+    session.run(BIN / "lint-imports", "--no-logo")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Types (mypy, strict)."""
+    session.run(BIN / "mypy", *TYPED)
+
+
+@nox.session
+def proto(session: nox.Session) -> None:
+    """The contract: buf lint and breaking, every RPC's requirement, stubs up to date. `-- write` writes the stubs."""
+    session.run(BIN / "python", "-m", "tools.protos", *(session.posargs or ["check"]))
+
+
+@nox.session
+def stubs(session: nox.Session) -> None:
+    """Write proto/gen afresh from the protos."""
+    session.run(BIN / "python", "-m", "tools.protos", "write")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """All tests, the fastest first; arguments after `--` go to pytest."""
+    folders = [f"tests/{name}" for name in TEST_FOLDERS if (ROOT / "tests" / name).is_dir()]
+    session.run(BIN / "python", "-m", "pytest", *folders, *session.posargs)
+
+
+@nox.session
+def mesh(session: nox.Session) -> None:
+    """Only the tests of the whole mesh through Envoy; arguments after `--` go to pytest."""
+    session.run(BIN / "python", "-m", "pytest", "tests/mesh", *session.posargs)
+
+
+@nox.session
+def pin(session: nox.Session) -> None:
+    """Pin what pyproject.toml asks for, with hashes; today's versions stay where they fit (`-- --upgrade` renews)."""
+    compile_with_hashes(session, "requirements.txt", "--extra=editable")
+    compile_with_hashes(
+        session, "requirements-dev.txt", "--extra=editable", "--extra=dev", "--constraints=requirements.txt"
+    )
+
+
+def compile_with_hashes(session: nox.Session, output: str, *options: str) -> None:
+    """Write `output`: for every Python from 3.11 on, naming neither an index nor a path of this machine."""
+    whole = ("--universal", "--python-version=3.11", "--generate-hashes")
+    quiet = ("--quiet", "--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links")
+    uv = BIN / "uv"
+    session.run(uv, "pip", "compile", *whole, *quiet, *options, *session.posargs, "-o", output, "pyproject.toml")
