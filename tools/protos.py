@@ -172,9 +172,11 @@ def compare(tree: Path, base_archive: bytes) -> None:
             tar.extractall(base, filter="data")
         shutil.copyfile(tree / "buf.yaml", base / "buf.yaml")
         copy_third_party(base)
-        image = base / "base.binpb"
-        buf(base, "build", "-o", str(image))
-        buf(tree, "breaking", "--against", str(image))
+        # Images on both sides: a workspace of two modules cannot be compared with one image.
+        before, now = base / "before.binpb", base / "now.binpb"
+        buf(base, "build", "-o", str(before))
+        buf(tree, "build", "-o", str(now))
+        buf(tree, "breaking", str(now), "--against", str(before))
 
 
 def descriptors(tree: Path = ROOT) -> FileDescriptorSet:
