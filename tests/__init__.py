@@ -1,0 +1,1 @@
+"""Tests, the fastest first: architecture, unit, contract, service, mesh."""

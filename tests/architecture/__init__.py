@@ -1,0 +1,1 @@
+"""The house's rules: each is shown to be kept, and its check shown to bite."""
