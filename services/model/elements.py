@@ -119,7 +119,9 @@ _STORAGE_ID = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 def parse_storage_id(text: str, *, field: str = "storage_id") -> StorageId:
     """Return the storage id that `text` writes: a DNS label (RFC 1123 section 2.1), since certificates name it.
-    Raises `ValidationFailed` naming `field`."""
+
+    Raises `ValidationFailed` naming `field`.
+    """
     if not _STORAGE_ID.fullmatch(text):
         raise ValidationFailed.of(field, "must be 1 to 63 lower-case letters, digits and inner hyphens")
     return StorageId(text)

@@ -39,6 +39,8 @@ class SortKey(StrEnum):
 
 
 class SortOrder(StrEnum):
+    """The direction of sorting."""
+
     ASC = "asc"
     DESC = "desc"
 

@@ -1,0 +1,155 @@
+"""What happens around every call that a gRPC server takes, whatever its kind.
+
+Request id → caller (certificate, user) → authorization → deadline → the servicer → error to status → metrics.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, NoReturn
+
+import grpc
+from structlog.contextvars import bound_contextvars
+
+from services.chassis import caller as callers
+from services.chassis import deadlines, request_id
+from services.chassis.authentication import Authenticator
+from services.chassis.authorization import OPEN_TO_MODULES, Authorization
+from services.chassis.caller import Caller, Identity
+from services.chassis.faults import DETAILS_KEY, STATUS, details_of
+from services.chassis.logs import get_logger
+from services.chassis.metrics import RpcMetrics
+from services.model.errors import ArtStoreError, DeadlineExceeded, Forbidden, InternalError
+
+MAX_MESSAGE = 1000
+"""Characters of an error's message that go into the status: trailers have a size limit."""
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+log = get_logger(__name__)
+
+
+class CallInterceptor(grpc.aio.ServerInterceptor):
+    """One for each server; see the head of this file."""
+
+    def __init__(self, *, authenticator: Authenticator, metrics: RpcMetrics) -> None:
+        self._authenticator = authenticator
+        self._authorization = Authorization()
+        self._metrics = metrics
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Any:
+        handler = await continuation(handler_call_details)
+        if handler is None:
+            return None
+        around = functools.partial(self._around, handler_call_details.method)
+        for kind in ("unary_unary", "stream_unary"):
+            behaviour = getattr(handler, kind)
+            if behaviour is not None:
+                return handler._replace(**{kind: _unary(behaviour, around)})
+        for kind in ("unary_stream", "stream_stream"):
+            behaviour = getattr(handler, kind)
+            if behaviour is not None:
+                return handler._replace(**{kind: _streaming(behaviour, around)})
+        return handler
+
+    @asynccontextmanager
+    async def _around(self, method: str, context: Context) -> AsyncIterator[None]:
+        started = time.perf_counter()
+        code = "OK"
+        self._metrics.in_flight.inc()
+        try:
+            metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+            given_id = request_id.accept(metadata.get(request_id.HEADER))
+            request_id.bind(given_id)
+            with bound_contextvars(request_id=given_id, method=method):
+                try:
+                    await self._admit(method, metadata, context, given_id)
+                    yield
+                except (asyncio.CancelledError, GeneratorExit):
+                    code = "CANCELLED"
+                    raise
+                except ArtStoreError as error:
+                    code = error.code.value
+                    await _abort(context, error)
+                except Exception as error:
+                    code = "INTERNAL_ERROR"
+                    log.exception("call failed", error=type(error).__name__)
+                    await _abort(context, InternalError("an internal error; the request id finds it in the log"))
+        finally:
+            self._metrics.in_flight.dec()
+            self._metrics.requests.labels(method, code).inc()
+            self._metrics.duration.labels(method).observe(time.perf_counter() - started)
+
+    async def _admit(self, method: str, metadata: dict[str, str], context: Context, given_id: str) -> None:
+        """Find out who calls, and refuse whoever may not."""
+        deadlines.bind(context.time_remaining())
+        module, storage_id = _peer(context)
+        identity: Identity | None = None
+        if self._authorization.needs_user(method):
+            identity = await self._authenticator.identify(metadata, module)
+        callers.bind(Caller(module, storage_id, identity, given_id))
+        try:
+            self._authorization.check(method, module=module, identity=identity)
+        except ArtStoreError as refusal:
+            subject = identity.subject if identity else None
+            log.warning("call refused", module=module, subject=subject, reason=refusal.message)
+            raise
+
+
+def _unary(behaviour: Callable[..., Awaitable[Any]], around: Callable[[Context], Any]) -> Callable[..., Awaitable[Any]]:
+    async def handle(request: Any, context: Context) -> Any:
+        async with around(context):
+            unary_request = not hasattr(request, "__aiter__")
+            if unary_request and context.time_remaining() is None:
+                return await _bounded(behaviour(request, context))
+            return await behaviour(request, context)
+
+    return handle
+
+
+def _streaming(
+    behaviour: Callable[..., AsyncIterator[Any]], around: Callable[[Context], Any]
+) -> Callable[..., AsyncIterator[Any]]:
+    async def handle(request: Any, context: Context) -> AsyncIterator[Any]:
+        async with around(context):
+            async for message in behaviour(request, context):
+                yield message
+
+    return handle
+
+
+async def _bounded(work: Awaitable[Any]) -> Any:
+    """Give a unary call without a deadline (grpcurl, a transcoder) the default one."""
+    deadlines.bind(deadlines.UNARY)
+    try:
+        async with asyncio.timeout(deadlines.UNARY):
+            return await work
+    except TimeoutError:
+        raise DeadlineExceeded(f"the call did not end within {deadlines.UNARY:g} seconds") from None
+
+
+async def _abort(context: Context, error: ArtStoreError) -> NoReturn:
+    context.set_trailing_metadata(((DETAILS_KEY, details_of(error)),))
+    await context.abort(STATUS[error.code], error.message[:MAX_MESSAGE])
+
+
+def _peer(context: Context) -> tuple[str, Any]:
+    """Module and storage id of the verified certificate. Raises `Forbidden` when it is none of ours."""
+    if list(context.auth_context().get("ssl_tls_version", ())) != [b"TLSv1.3"]:
+        raise Forbidden("TLS 1.3 is required")
+    names = list(context.auth_context().get("x509_subject_alternative_name", ()))
+    found = callers.module_of(names)
+    if found is None:
+        raise Forbidden("the client certificate names no module")
+    return found
+
+
+__all__ = ["OPEN_TO_MODULES", "CallInterceptor"]

@@ -1,0 +1,105 @@
+"""The life of a process: logs, ops port, signals, what it holds open, background work, and the way down.
+
+On SIGTERM or SIGINT: not ready → stop taking calls → let those in flight end → stop background work → close what was
+opened, in reverse order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from datetime import timedelta
+from types import TracebackType
+from typing import Any, Protocol, Self, TypeVar
+
+import uvloop
+
+from services.chassis import logs
+from services.chassis.http import HttpServer
+from services.chassis.ops import Check, Ops
+from services.chassis.settings import ProcessSettings
+
+Entered = TypeVar("Entered")
+SettingsT = TypeVar("SettingsT", bound=ProcessSettings)
+
+log = logs.get_logger(__name__)
+
+
+class Drains(Protocol):
+    """A server that can be ended gracefully."""
+
+    async def drain(self, grace: timedelta) -> None: ...
+
+
+class Process:
+    """Enter it, build the parts, then `await process.serve(server)`."""
+
+    def __init__(self, service: str, settings: ProcessSettings) -> None:
+        self._settings = settings
+        self._service = service
+        self._stack = AsyncExitStack()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stop = asyncio.Event()
+        self.ops = Ops(service)
+        self._ops_server = HttpServer(self.ops, host=settings.host, port=settings.ops_port)
+
+    async def __aenter__(self) -> Self:
+        logs.configure(self._service, level=self._settings.log_level, style=self._settings.log_format)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        await self._ops_server.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is not None and not isinstance(error, SystemExit | asyncio.CancelledError):
+            log.error("the process ends with an error", exc_info=error)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._stack.aclose()
+        await self._ops_server.drain(timedelta(seconds=1))
+
+    async def enter(self, resource: AbstractAsyncContextManager[Entered]) -> Entered:
+        """Open `resource` now; it is closed when the process ends."""
+        return await self._stack.enter_async_context(resource)
+
+    def closing(self, close: Callable[[], Awaitable[object]]) -> None:
+        """Call `close` when the process ends."""
+        self._stack.push_async_callback(close)
+
+    def check(self, name: str, check: Check) -> None:
+        """Make `check` part of the process's readiness."""
+        self.ops.add_check(name, check)
+
+    def background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run `work` until the process ends. If it ends by itself with an error, so does the process."""
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._background_ended)
+        self._tasks.append(task)
+
+    async def serve(self, server: Drains) -> None:
+        """Call the process ready; return after a signal and a drain of `server`, which has been started."""
+        self.ops.started = True
+        log.info("ready")
+        await self._stop.wait()
+        self.ops.stopping = True
+        log.info("stopping: requests in flight may end", timeout=str(self._settings.shutdown_timeout))
+        with contextlib.suppress(asyncio.CancelledError):
+            await server.drain(self._settings.shutdown_timeout)
+        log.info("stopped")
+
+    def _background_ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("background work ended; the process stops", exc_info=error)
+            self._stop.set()
+
+
+def run(serve: Callable[[SettingsT], Coroutine[Any, Any, None]], settings: SettingsT) -> None:
+    """Run `serve(settings)` to its end on the loop that every process uses."""
+    uvloop.run(serve(settings))

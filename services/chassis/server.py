@@ -1,0 +1,62 @@
+"""The gRPC server of a process: mutual TLS, limits, keepalive, health, reflection, graceful drain."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from services.chassis.authentication import Authenticator
+from services.chassis.channel import SHARED_OPTIONS
+from services.chassis.interceptor import CallInterceptor
+from services.chassis.logs import get_logger
+from services.chassis.metrics import PREFIXES, RpcMetrics
+from services.chassis.settings import ProcessSettings
+
+MAX_STREAMS = 256
+"""Concurrent calls of one connection; each byte stream may hold some MiB in flow-control windows."""
+
+log = get_logger(__name__)
+
+
+class GrpcServer:
+    """Give `.grpc` to the rooms' `add_to`, then `start`; `drain` ends it."""
+
+    def __init__(self, settings: ProcessSettings, *, service: str, authenticator: Authenticator) -> None:
+        self._address = f"{settings.host}:{settings.port}"
+        self._credentials = settings.tls.server_credentials()
+        self._health = health.aio.HealthServicer()
+        self.grpc = grpc.aio.server(
+            interceptors=[CallInterceptor(authenticator=authenticator, metrics=RpcMetrics(PREFIXES[service]))],
+            options=[
+                *SHARED_OPTIONS,
+                ("grpc.so_reuseport", 0),  # else two servers bind one port without a word
+                ("grpc.max_concurrent_streams", MAX_STREAMS),
+                ("grpc.keepalive_time_ms", 60_000),
+                ("grpc.keepalive_timeout_ms", 20_000),
+                ("grpc.http2.min_ping_interval_without_data_ms", 20_000),
+                ("grpc.keepalive_permit_without_calls", 1),
+            ],
+        )
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self.grpc)
+
+    async def start(self, names: list[str]) -> None:
+        """Listen, and serve. Raises `SystemExit` if the port is taken.
+
+        `names`: full names of the services, for reflection.
+        """
+        reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], self.grpc)
+        try:
+            self.grpc.add_secure_port(self._address, self._credentials)
+        except RuntimeError:
+            raise SystemExit(f"Cannot listen on {self._address}: the port is taken or not permitted") from None
+        await self.grpc.start()
+        await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
+        log.info("gRPC server listens", address=self._address)
+
+    async def drain(self, grace: timedelta) -> None:
+        """Say NOT_SERVING, refuse new calls, let those in flight end within `grace`, then cut them off."""
+        await self._health.enter_graceful_shutdown()
+        await self.grpc.stop(grace.total_seconds())
