@@ -16,7 +16,7 @@ ROOTS = {
 }
 """All that may lie in the root; something new needs a room first, and a line in CONTRIBUTING.md."""
 
-TEST_ROOMS = {"architecture", "unit", "contract", "service", "mesh", "bench", "doubles"}
+TEST_ROOMS = {"architecture", "unit", "contract", "service", "mesh", "bench", "doubles", "support"}
 
 SHARED = {"chassis", "model", "standalone"}
 """Packages of `services` that are not a process of their own."""
