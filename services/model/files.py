@@ -25,6 +25,7 @@ MAX_CONTENT_TYPE_LENGTH = 255
 MAX_TAGS = 100
 MAX_TAG_LENGTH = 100
 
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
@@ -124,6 +125,35 @@ class FileAttributes:
         if self.status is FileStatus.ACTIVE and self.expires_at is not None and now >= self.expires_at:
             return FileStatus.EXPIRED
         return self.status
+
+
+@dataclass(frozen=True, slots=True)
+class UploadCommit:
+    """What an uploader says at the end: without it nothing is kept. `check` it before use."""
+
+    size: int
+    """Bytes sent."""
+    sha256: str | None = None
+    """That the content must have, 64 lower-case hexadecimal digits; None where the uploader declared none."""
+
+    def check(self) -> None:
+        """Raise `ValidationFailed` naming every field that is wrong."""
+        problems = []
+        if self.size < 0:
+            problems.append(FieldProblem("size", "must not be negative"))
+        if self.sha256 is not None and not _SHA256.fullmatch(self.sha256):
+            problems.append(FieldProblem("sha256", "must be 64 lower-case hexadecimal digits"))
+        raise_for(problems)
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadTrailer:
+    """What a sender says at the end: without it the content is cut."""
+
+    size: int
+    """Bytes sent."""
+    sha256: str | None = None
+    """Of the whole content, where the whole file was sent; None for a range."""
 
 
 @dataclass(frozen=True, slots=True)
