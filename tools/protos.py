@@ -168,8 +168,7 @@ def compare(tree: Path, base_archive: bytes) -> None:
     copy_third_party(tree)
     with tempfile.TemporaryDirectory() as folder:
         base = Path(folder)
-        with tarfile.open(fileobj=io.BytesIO(base_archive)) as tar:
-            tar.extractall(base, filter="data")
+        unpack(base_archive, base)
         shutil.copyfile(tree / "buf.yaml", base / "buf.yaml")
         copy_third_party(base)
         # Images on both sides: a workspace of two modules cannot be compared with one image.
@@ -177,6 +176,16 @@ def compare(tree: Path, base_archive: bytes) -> None:
         buf(base, "build", "-o", str(before))
         buf(tree, "build", "-o", str(now))
         buf(tree, "breaking", str(now), "--against", str(before))
+
+
+def unpack(archive: bytes, into: Path) -> None:
+    """Write the plain files of a tar made by `git archive`."""
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        for member in tar.getmembers():
+            content = tar.extractfile(member) if member.isfile() else None
+            if content is not None:
+                (into / member.name).parent.mkdir(parents=True, exist_ok=True)
+                (into / member.name).write_bytes(content.read())
 
 
 def descriptors(tree: Path = ROOT) -> FileDescriptorSet:
