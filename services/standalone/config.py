@@ -1,0 +1,92 @@
+"""The settings of the standalone run, from the environment (`ARTSTORE_*`)."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.standalone.errors import StandaloneError
+
+DEFAULT_PORT = 8443
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a person may choose; everything else follows from it."""
+
+    home: Path
+    """`ARTSTORE_HOME`: the folder of all data. Default: `/var/lib/artstore` for root, else the user's data folder."""
+
+    port: int = DEFAULT_PORT
+    """`ARTSTORE_PORT`: the public port, 1–65535."""
+
+    bind: str = "127.0.0.1"
+    """`ARTSTORE_BIND`: the address of the public port. The default is joined by `::1` where there is one."""
+
+    postgres_dsn: str | None = None
+    """`ARTSTORE_POSTGRES_DSN`: a PostgreSQL of yours instead of the embedded one. Its role must own the database and
+    may create roles (`CREATEROLE`)."""
+
+    postgres_user: str = "nobody"
+    """`ARTSTORE_POSTGRES_USER`: as root, the existing account that PostgreSQL runs as (it refuses to run as root)."""
+
+    @property
+    def base_url(self) -> str:
+        """The public address, which is also the issuer of tokens."""
+        return f"https://localhost:{self.port}"
+
+
+def load(environment: Mapping[str, str]) -> Settings:
+    """Return the settings. Raises `StandaloneError` naming every wrong one."""
+    problems: list[str] = []
+    settings = Settings(
+        home=_home(environment, problems),
+        port=_port(environment.get("ARTSTORE_PORT") or str(DEFAULT_PORT), problems),
+        bind=_address(environment.get("ARTSTORE_BIND") or "127.0.0.1", problems),
+        postgres_dsn=_dsn(environment.get("ARTSTORE_POSTGRES_DSN") or None, problems),
+        postgres_user=environment.get("ARTSTORE_POSTGRES_USER") or "nobody",
+    )
+    if problems:
+        raise StandaloneError("\n".join(problems))
+    return settings
+
+
+def _home(environment: Mapping[str, str], problems: list[str]) -> Path:
+    chosen = environment.get("ARTSTORE_HOME")
+    if chosen:
+        # Resolved, because postgres, the elements and Envoy each see the path from another working directory.
+        return Path(chosen).expanduser().resolve()
+    if os.geteuid() == 0:
+        return Path("/var/lib/artstore")
+    data = environment.get("XDG_DATA_HOME")
+    if data and Path(data).is_absolute():  # the XDG specification: relative ones are ignored
+        return Path(data) / "artstore"
+    if not environment.get("HOME"):
+        problems.append("Neither ARTSTORE_HOME nor HOME is set: set ARTSTORE_HOME to the folder for ArtStore's data.")
+        return Path()
+    return Path(environment["HOME"]) / ".local/share/artstore"
+
+
+def _port(text: str, problems: list[str]) -> int:
+    if text.isascii() and text.isdigit() and 1 <= int(text) <= 65535:
+        return int(text)
+    problems.append(f"ARTSTORE_PORT must be a number from 1 to 65535, not {text!r}.")
+    return DEFAULT_PORT
+
+
+def _address(text: str, problems: list[str]) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        problems.append(f"ARTSTORE_BIND must be an IP address, such as 127.0.0.1 or 0.0.0.0, not {text!r}.")
+        return "127.0.0.1"
+
+
+def _dsn(text: str | None, problems: list[str]) -> str | None:
+    if text and not text.startswith(("postgresql://", "postgres://")):
+        # Its value may hold a password, so it is not repeated.
+        problems.append("ARTSTORE_POSTGRES_DSN must begin with postgresql://.")
+    return text

@@ -1,0 +1,94 @@
+"""The public door: its configuration rendered for this machine, and its end prepared."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import string
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.standalone import probes
+from services.standalone.certificates import Issued
+
+TEMPLATE = Path(__file__).resolve().parents[2] / "envoy" / "edge.yaml"
+
+DRAIN_PATIENCE = 25.0
+"""Seconds that requests in flight get to finish when the run stops."""
+
+_ACTIVE = re.compile(r"^http\.edge\.downstream_rq_active: (\d+)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Edge:
+    """What the door needs to know; each field is a name in the template."""
+
+    addresses: Sequence[str]
+    port: int
+    public: Issued
+    edge: Issued
+    ca: Path
+    gateway: tuple[str, int]
+    issuer: str
+    audience: str
+    admin_socket: Path
+    access_log: Path
+    jwks_cache: str = "60s"
+
+    def render(self) -> str:
+        """Return Envoy's configuration."""
+        first, *more = self.addresses
+        values = {
+            "ADDRESS": first,
+            "PORT": self.port,
+            "MORE_ADDRESSES": [
+                {"address": {"socket_address": {"address": address, "port_value": self.port}}} for address in more
+            ],
+            "PUBLIC_CERT": str(self.public.certificate),
+            "PUBLIC_KEY": str(self.public.key),
+            "EDGE_CERT": str(self.edge.certificate),
+            "EDGE_KEY": str(self.edge.key),
+            "CA": str(self.ca),
+            "GATEWAY_HOST": self.gateway[0],
+            "GATEWAY_PORT": self.gateway[1],
+            "ISSUER": self.issuer,
+            "AUDIENCE": self.audience,
+            "JWKS_CACHE": self.jwks_cache,
+            "ADMIN_SOCKET": str(self.admin_socket),
+            "ACCESS_LOG": str(self.access_log),
+        }
+        template = string.Template(TEMPLATE.read_text())
+        return template.substitute({name: json.dumps(value) for name, value in values.items()})
+
+
+def command(program: Path, configuration: Path) -> tuple[str, ...]:
+    """Return Envoy's command line."""
+    return (
+        str(program),
+        *("--config-path", str(configuration)),
+        *("--concurrency", "2"),
+        "--disable-hot-restart",
+        # When it drains, every answer tells its client to come back on another connection.
+        *("--drain-strategy", "immediate"),
+        *("--drain-time-s", str(int(DRAIN_PATIENCE))),
+        *("--log-level", "warning"),
+    )
+
+
+async def drain(admin_socket: Path) -> None:
+    """Take no new connections, and wait until the requests in flight are answered, at most `DRAIN_PATIENCE`."""
+    # A plain SIGTERM would cut them off. First tell those who are connected, then close the door.
+    await probes.request("POST", "/drain_listeners?graceful&skip_exit", admin_socket)
+    await probes.request("POST", "/drain_listeners", admin_socket)
+    async with asyncio.timeout(DRAIN_PATIENCE):
+        while await active_requests(admin_socket):  # noqa: ASYNC110 - Envoy tells only when asked
+            await asyncio.sleep(0.1)
+
+
+async def active_requests(admin_socket: Path) -> int:
+    """Return how many requests are being answered."""
+    _, body = await probes.request("GET", "/stats?filter=^http\\.edge\\.downstream_rq_active$", admin_socket)
+    found = _ACTIVE.search(body)
+    return int(found[1]) if found else 0
