@@ -50,16 +50,20 @@ class ProcessSettings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore")
 
-    host: str = Field("127.0.0.1", description="Address to listen on.")
+    host: str = Field(default="127.0.0.1", description="Address to listen on.")
     port: Port = Field(description="Port of the main server.")
     ops_port: Port = Field(description="Port of /health/live, /health/ready and /metrics (plain HTTP).")
     tls_cert: Path = Field(description="PEM file: this process's certificate chain.")
     tls_key: Path = Field(description="PEM file: the key of that certificate.")
     tls_ca: Path = Field(description="PEM file: the authority that signs every module's certificate.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
-    log_format: Literal["json", "text"] = Field("json", description="One JSON object a line, or text for people.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Least level that is logged."
+    )
+    log_format: Literal["json", "text"] = Field(
+        default="json", description="One JSON object a line, or text for people."
+    )
     shutdown_timeout: Duration = Field(
-        timedelta(seconds=30), description="How long requests in flight may take to end after SIGTERM."
+        default=timedelta(seconds=30), description="How long requests in flight may take to end after SIGTERM."
     )
 
     @property
@@ -71,7 +75,7 @@ class TokenSettings(BaseSettings):
     """What a process that verifies tokens must be told."""
 
     token_issuer: str = Field(description="The `iss` that a valid token has: the public base URL.")
-    token_audience: str = Field("artstore", description="The `aud` that a valid token has.")
+    token_audience: str = Field(default="artstore", description="The `aud` that a valid token has.")
 
 
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
