@@ -1,0 +1,112 @@
+"""The ingester, as the gateway sees it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator
+from typing import Final
+
+import grpc
+from artstore.ingester.v1 import ingester_pb2, ingester_pb2_grpc
+
+from clients import metadata, wire
+from clients.calls import ask, understood
+from clients.frames import chunk_size, cut
+from clients.streams import UploadStream
+from services.chassis.caller import Identity
+from services.chassis.deadlines import remaining
+from services.model.errors import ServiceUnavailable
+from services.model.files import FileAttributes, FileChange, NewFile, UploadCommit
+from services.model.ids import FileId
+
+UNARY: Final = 30.0
+"""Seconds for a call that goes on to Admin and an element."""
+
+
+class IngesterClient:
+    """Calls to the ingester. `on_behalf_of` is the user behind them, whose token is passed on.
+
+    Every method raises `ServiceUnavailable` when the ingester is not reached, and what it refuses with.
+    """
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._stub = ingester_pb2_grpc.IngestServiceStub(channel)
+        # The stub encodes every chunk once more than needed; this does not.
+        self._upload: grpc.aio.StreamUnaryMultiCallable[bytes, ingester_pb2.UploadResponse] = channel.stream_unary(
+            "/artstore.ingester.v1.IngestService/Upload",
+            response_deserializer=ingester_pb2.UploadResponse.FromString,
+        )
+
+    async def upload(
+        self,
+        new_file: NewFile,
+        content: AsyncIterable[bytes | memoryview],
+        *,
+        sha256: str | None = None,
+        on_behalf_of: Identity | None,
+    ) -> FileAttributes:
+        """Store one document and return its attributes once they are durable and registered.
+
+        `content`: pieces of any length, taken only as fast as they can be passed on. `sha256`: what the whole must
+        have, where known. Whatever `content` raises is raised here, and nothing is kept. A refusal (FileTooLarge,
+        StorageFull, NoElementAvailable, Unauthorized, …) is raised as soon as it is made, with `content` half read.
+        """
+        call = self._upload(timeout=remaining(None), metadata=metadata.bearer(on_behalf_of))
+        try:
+            stream = UploadStream(call, peer="the ingester", unavailable=ServiceUnavailable)
+            header = ingester_pb2.UploadRequest(header=wire.new_file_to_proto(new_file))
+            document = _Document(header.SerializeToString(), content)
+            await stream.send(document.frames())
+            commit = ingester_pb2.UploadRequest(commit=wire.commit_to_proto(UploadCommit(document.size, sha256)))
+            response = await stream.finish(commit.SerializeToString())
+        finally:
+            call.cancel()
+        with understood():
+            return wire.file_from_proto(response.file)
+
+    async def update_file(
+        self, file_id: FileId, change: FileChange, expected_revision: int = 0, *, on_behalf_of: Identity | None
+    ) -> FileAttributes:
+        """Change description, tags or metadata. `expected_revision` 0: whatever it has.
+
+        Raises `NotFound`, `ModeNotAllowed`, `PreconditionFailed`, `MetadataTooLarge`, `StorageUnavailable`.
+        """
+        request = ingester_pb2.UpdateFileRequest(
+            file_id=file_id, change=wire.change_to_proto(change), expected_revision=expected_revision
+        )
+        return await ask(
+            self._stub.UpdateFile,
+            request,
+            lambda response: wire.file_from_proto(response.file),
+            seconds=UNARY,
+            metadata=metadata.bearer(on_behalf_of),
+        )
+
+    async def delete_file(
+        self, file_id: FileId, expected_revision: int = 0, *, on_behalf_of: Identity | None
+    ) -> FileAttributes:
+        """Mark a document deleted; repeatable. `expected_revision` 0: whatever it has.
+
+        Raises `NotFound`, `ModeNotAllowed`, `PreconditionFailed`, `StorageUnavailable`.
+        """
+        return await ask(
+            self._stub.DeleteFile,
+            ingester_pb2.DeleteFileRequest(file_id=file_id, expected_revision=expected_revision),
+            lambda response: wire.file_from_proto(response.file),
+            seconds=UNARY,
+            metadata=metadata.bearer(on_behalf_of),
+        )
+
+
+class _Document:
+    """The frames of one document but for the last, and how many bytes went into them."""
+
+    def __init__(self, header: bytes, content: AsyncIterable[bytes | memoryview]) -> None:
+        self._header = header
+        self._content = content
+        self.size = 0
+
+    async def frames(self) -> AsyncIterator[bytes]:
+        yield self._header
+        async for frame in cut(self._content):
+            self.size += chunk_size(frame)
+            yield frame

@@ -1,0 +1,228 @@
+"""A storage element, as ingester, query and admin see it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Final, Self
+
+import grpc
+from artstore.storage.v1 import storage_pb2, storage_pb2_grpc
+
+from clients import metadata, wire
+from clients.calls import ask, understood
+from clients.streams import DownloadStream, UploadStream
+from services.chassis.caller import Identity
+from services.chassis.channel import element_server_name, open_channel
+from services.chassis.deadlines import remaining
+from services.chassis.tls import TlsFiles
+from services.model.elements import ElementAddress, ElementInfo
+from services.model.errors import StorageUnavailable
+from services.model.files import ByteRange, FileAttributes, FileChange, FileStatus, NewFile, UploadCommit
+from services.model.ids import FileId, StorageId
+from services.model.paging import Page, PageRequest
+
+UNARY: Final = 10.0
+"""Seconds for a call that moves no content."""
+PEER: Final = "the storage element"
+
+_SERVICE = "/artstore.storage.v1"
+
+
+class ElementUpload:
+    """One upload whose header the element has accepted."""
+
+    def __init__(self, stream: UploadStream[storage_pb2.UploadResponse]) -> None:
+        self._stream = stream
+
+    async def send(self, chunks: AsyncIterator[bytes]) -> None:
+        """Pass on encoded chunk frames (`frames.encode_chunk`) as they are.
+
+        Raises what `chunks` raises; StorageFull, FileTooLarge, ModeNotAllowed and the like as soon as the element
+        says so; `StorageUnavailable` when it is gone or takes nothing.
+        """
+        await self._stream.send(chunks)
+
+    async def commit(self, commit: UploadCommit) -> FileAttributes:
+        """Ask for the file to be kept; returns when it is durable.
+
+        Raises `ChecksumMismatch`, `Conflict` and whatever else the element refuses with. Where it raises `StorageUnavailable` the file may have been kept nevertheless: ask again with the same id.
+        """
+        frame = storage_pb2.UploadRequest(commit=wire.commit_to_proto(commit)).SerializeToString()
+        response = await self._stream.finish(frame)
+        with understood():
+            return wire.file_from_proto(response.file)
+
+
+class ElementDownload:
+    """One download that the element has begun."""
+
+    def __init__(self, file: FileAttributes, sent: ByteRange | None, stream: DownloadStream) -> None:
+        self.file = file
+        """As the element has it now."""
+        self.range = sent
+        """The bytes that follow; None when all do."""
+        self._stream = stream
+
+    def frames(self) -> AsyncIterator[bytes]:
+        """Encoded chunk frames and, last, the encoded trailer frame; no end without it. To be asked for once."""
+        return self._stream.frames()
+
+
+class StorageClient:
+    """Calls to one element. `on_behalf_of` is the user behind them.
+
+    Every method raises `StorageUnavailable` when the element is not reached, and what the element refuses with.
+    """
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._reads = storage_pb2_grpc.StorageReadServiceStub(channel)
+        self._writes = storage_pb2_grpc.StorageWriteServiceStub(channel)
+        # The stubs of these two decode and encode every chunk; these do not.
+        self._upload: grpc.aio.StreamUnaryMultiCallable[bytes, storage_pb2.UploadResponse] = channel.stream_unary(
+            f"{_SERVICE}.StorageWriteService/Upload",
+            response_deserializer=storage_pb2.UploadResponse.FromString,
+        )
+        self._download: grpc.aio.UnaryStreamMultiCallable[storage_pb2.DownloadRequest, bytes] = channel.unary_stream(
+            f"{_SERVICE}.StorageReadService/Download",
+            request_serializer=storage_pb2.DownloadRequest.SerializeToString,
+        )
+
+    async def info(self, *, on_behalf_of: Identity | None, seconds: float = UNARY) -> ElementInfo:
+        """What the element is, and how full. `seconds`: how long it may take at most."""
+        return await ask(
+            self._reads.GetInfo,
+            storage_pb2.GetInfoRequest(),
+            lambda response: wire.info_from_proto(response.info),
+            seconds=seconds,
+            metadata=metadata.on_behalf_of(on_behalf_of),
+            unavailable=StorageUnavailable,
+        )
+
+    async def file(self, file_id: FileId, *, on_behalf_of: Identity | None) -> FileAttributes:
+        """One file's attributes, read from the disk. Raises `NotFound`."""
+        return await ask(
+            self._reads.GetFile,
+            storage_pb2.GetFileRequest(file_id=file_id),
+            lambda response: wire.file_from_proto(response.file),
+            seconds=UNARY,
+            metadata=metadata.on_behalf_of(on_behalf_of),
+            unavailable=StorageUnavailable,
+        )
+
+    async def files(
+        self, status: FileStatus | None, page: PageRequest, *, on_behalf_of: Identity | None
+    ) -> Page[FileAttributes]:
+        """A page of files of that status (None: all), oldest first."""
+        return await ask(
+            self._reads.ListFiles,
+            storage_pb2.ListFilesRequest(status=wire.status_to_proto(status), page=wire.page_request_to_proto(page)),
+            lambda response: wire.page_from_proto(list(map(wire.file_from_proto, response.files)), response.page),
+            seconds=UNARY,
+            metadata=metadata.on_behalf_of(on_behalf_of),
+            unavailable=StorageUnavailable,
+        )
+
+    @asynccontextmanager
+    async def upload(self, new_file: NewFile, *, on_behalf_of: Identity | None) -> AsyncIterator[ElementUpload]:
+        """Open an upload; entered once the element has accepted the header and waits for chunks.
+
+        `new_file` has its id. Nothing is kept unless `commit` is called and returns: leaving in any other way
+        cancels.
+        """
+        call = self._upload(timeout=remaining(None), metadata=metadata.on_behalf_of(on_behalf_of))
+        try:
+            stream = UploadStream(call, peer=PEER, unavailable=StorageUnavailable)
+            await stream.open(storage_pb2.UploadRequest(header=wire.new_file_to_proto(new_file)).SerializeToString())
+            yield ElementUpload(stream)
+        finally:
+            call.cancel()
+
+    @asynccontextmanager
+    async def download(
+        self, file_id: FileId, wanted: ByteRange | None, *, on_behalf_of: Identity | None
+    ) -> AsyncIterator[ElementDownload]:
+        """Open a download of `wanted` (None: the whole file); entered once the element has said what follows.
+
+        Raises `NotFound`, `FileDeleted`, `FileExpired`, `FileMissing`, `FileDamaged`, `ModeNotAllowed`,
+        `RangeNotSatisfiable`. Leaving cancels what is still under way.
+        """
+        request = storage_pb2.DownloadRequest(
+            file_id=file_id, range=None if wanted is None else wire.range_to_proto(wanted)
+        )
+        call = self._download(request, timeout=remaining(None), metadata=metadata.on_behalf_of(on_behalf_of))
+        try:
+            stream = DownloadStream(call, peer=PEER, unavailable=StorageUnavailable)
+            header = storage_pb2.DownloadResponse.FromString(await stream.open()).header
+            with understood():
+                file = wire.file_from_proto(header.file)
+                sent = wire.range_from_proto(header.range) if header.HasField("range") else None
+            yield ElementDownload(file, sent, stream)
+        finally:
+            call.cancel()
+
+    async def update(
+        self, file_id: FileId, change: FileChange, expected_revision: int = 0, *, on_behalf_of: Identity | None
+    ) -> FileAttributes:
+        """Change what users may change. `expected_revision` 0: whatever it has.
+
+        Raises `NotFound`, `ModeNotAllowed`, `PreconditionFailed`, `MetadataTooLarge`.
+        """
+        request = storage_pb2.UpdateFileRequest(
+            file_id=file_id, change=wire.change_to_proto(change), expected_revision=expected_revision
+        )
+        return await ask(
+            self._writes.UpdateFile,
+            request,
+            lambda response: wire.file_from_proto(response.file),
+            seconds=UNARY,
+            metadata=metadata.on_behalf_of(on_behalf_of),
+            unavailable=StorageUnavailable,
+        )
+
+    async def delete(
+        self, file_id: FileId, expected_revision: int = 0, *, on_behalf_of: Identity | None
+    ) -> FileAttributes:
+        """Mark the file deleted; repeatable. `expected_revision` 0: whatever it has.
+
+        Raises `NotFound`, `ModeNotAllowed`, `PreconditionFailed`.
+        """
+        return await ask(
+            self._writes.DeleteFile,
+            storage_pb2.DeleteFileRequest(file_id=file_id, expected_revision=expected_revision),
+            lambda response: wire.file_from_proto(response.file),
+            seconds=UNARY,
+            metadata=metadata.on_behalf_of(on_behalf_of),
+            unavailable=StorageUnavailable,
+        )
+
+
+class StoragePool:
+    """A channel to each element that was asked for; they stay open until the pool is left."""
+
+    def __init__(self, tls: TlsFiles) -> None:
+        self._tls = tls
+        self._open: dict[tuple[StorageId, str], tuple[grpc.aio.Channel, StorageClient]] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for channel, _ in self._open.values():
+            await channel.close()
+        self._open.clear()
+
+    def client(self, address: ElementAddress) -> StorageClient:
+        """The element there. Whatever answers must show the certificate of that very element."""
+        return self.client_at(address.endpoint, address.storage_id)
+
+    def client_at(self, endpoint: str, storage_id: StorageId) -> StorageClient:
+        """The same for an element that is not registered."""
+        key = (storage_id, endpoint)
+        if key not in self._open:
+            channel = open_channel(endpoint, server_name=element_server_name(storage_id), tls=self._tls)
+            self._open[key] = (channel, StorageClient(channel))
+        return self._open[key][1]

@@ -1,0 +1,154 @@
+"""Streams of bytes, as their sender and as their receiver see them. Both work on encoded frames (see `frames`)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, Final, Generic, TypeVar
+
+import grpc
+
+from clients.frames import is_last
+from services.chassis.deadlines import IDLE, idle
+from services.chassis.faults import from_rpc_error
+from services.model.errors import ArtStoreError, InternalError
+
+Response = TypeVar("Response")
+
+ACCEPTED: Final = "artstore-accepted"
+"""Initial metadata that a receiver sends once it has checked an upload's header: chunks may come now."""
+ACCEPTING = 10.0
+"""Seconds within which a peer must be reached and say whether it takes, or has, what is asked."""
+COMMITTING = 120.0
+"""Seconds that a receiver may take to make what it received durable."""
+
+
+class UploadStream(Generic[Response]):
+    """An upload under way. Its owner cancels the call on every way out that is not a success."""
+
+    def __init__(
+        self, call: grpc.aio.StreamUnaryCall[bytes, Response], *, peer: str, unavailable: type[ArtStoreError]
+    ) -> None:
+        """`peer`: for messages, "the storage element"; `unavailable`: what a peer that is not there raises."""
+        self._call = call
+        self._peer = peer
+        self._unavailable = unavailable
+
+    async def open(self, header: bytes) -> None:
+        """Send the header frame and wait until the peer says `ACCEPTED`. Raises what the peer refuses it with.
+
+        Only for peers that say so; to others the header goes as the first frame of `send`.
+        """
+        try:
+            async with asyncio.timeout(ACCEPTING):
+                if await self._write(header) and await self._accepted():
+                    return
+        except TimeoutError:
+            raise self._late("did not answer in time") from None
+        raise await self._refusal()
+
+    async def send(self, frames: AsyncIterator[bytes]) -> None:
+        """Send all frames. A refusal is raised as soon as the peer makes it, even while `frames` has nothing to give.
+
+        Whatever `frames` raises is raised here; then the call must be cancelled.
+        """
+        sending = asyncio.create_task(self._send(frames))
+        ended = asyncio.create_task(self._call.code())
+        try:
+            await asyncio.wait({sending, ended}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            # Awaited to the end, so that `frames` has been left before its owner closes it.
+            interrupted = sending.cancel()
+            ended.cancel()
+            await asyncio.gather(sending, ended, return_exceptions=True)
+        if interrupted or not sending.result():
+            raise await self._refusal()
+
+    async def finish(self, commit: bytes) -> Response:
+        """Send the last frame, then wait for the answer. Raises what the peer refuses it with."""
+        try:
+            async with asyncio.timeout(COMMITTING):
+                if await self._write(commit):
+                    await self._call.done_writing()
+                return await self._call
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error, self._unavailable) from error
+        except TimeoutError:
+            raise self._late("did not confirm in time") from None
+
+    async def _send(self, frames: AsyncIterator[bytes]) -> bool:
+        """Whether all frames went out; False when the call ended before."""
+        async for frame in frames:
+            try:
+                async with asyncio.timeout(IDLE):
+                    if not await self._write(frame):
+                        return False
+            except TimeoutError:
+                raise self._late(f"took no data for {IDLE:g} seconds") from None
+        return True
+
+    async def _write(self, frame: bytes) -> bool:
+        """Whether the frame went out; False when the call has ended: its status, which may come later, says why."""
+        try:
+            await self._call.write(frame)
+        except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+            return False
+        return True
+
+    async def _accepted(self) -> bool:
+        return any(key == ACCEPTED for key, _ in await self._call.initial_metadata())
+
+    async def _refusal(self) -> ArtStoreError:
+        """Why the call ended before its time."""
+        try:
+            async with asyncio.timeout(ACCEPTING):
+                await self._call
+        except grpc.aio.AioRpcError as error:
+            return from_rpc_error(error, self._unavailable)
+        except TimeoutError:
+            return self._late("broke off")
+        return InternalError(f"{self._peer} answered before the upload was complete")
+
+    def _late(self, what: str) -> ArtStoreError:
+        return self._unavailable(f"{self._peer} {what}; try again", retry_after=2)
+
+
+class DownloadStream:
+    """A download under way. Its owner cancels the call on the way out."""
+
+    def __init__(
+        self, call: grpc.aio.UnaryStreamCall[Any, bytes], *, peer: str, unavailable: type[ArtStoreError]
+    ) -> None:
+        """`peer`: for messages, "the storage element"; `unavailable`: what a peer that is not there raises."""
+        self._call = call
+        self._peer = peer
+        self._unavailable = unavailable
+
+    async def open(self) -> bytes:
+        """The header frame. Raises what the peer refuses the download with."""
+        try:
+            async with asyncio.timeout(ACCEPTING):
+                frame = await self._call.read()
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error, self._unavailable) from error
+        except TimeoutError:
+            raise self._unavailable(f"{self._peer} did not answer in time; try again", retry_after=2) from None
+        if not isinstance(frame, bytes):
+            raise InternalError(f"{self._peer} answered nothing")
+        return frame
+
+    async def frames(self) -> AsyncIterator[bytes]:
+        """The chunk frames and, last, the trailer frame. Raises when the stream ends in any other way."""
+        complete = False
+        async for frame in idle(self._frames()):
+            complete = is_last(frame)
+            yield frame
+        if not complete:
+            raise self._unavailable(f"{self._peer} broke off; try again", retry_after=2)
+
+    async def _frames(self) -> AsyncIterator[bytes]:
+        try:
+            while isinstance(frame := await self._call.read(), bytes):
+                yield frame
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc_error(error, self._unavailable) from error
