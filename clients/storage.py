@@ -47,7 +47,8 @@ class ElementUpload:
     async def commit(self, commit: UploadCommit) -> FileAttributes:
         """Ask for the file to be kept; returns when it is durable.
 
-        Raises `ChecksumMismatch`, `Conflict` and whatever else the element refuses with. Where it raises `StorageUnavailable` the file may have been kept nevertheless: ask again with the same id.
+        Raises `ChecksumMismatch`, `Conflict` and whatever else the element refuses with. Where it raises
+        `StorageUnavailable` the file may have been kept nevertheless: ask again with the same id.
         """
         frame = storage_pb2.UploadRequest(commit=wire.commit_to_proto(commit)).SerializeToString()
         response = await self._stream.finish(frame)
