@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TypedDict
 from urllib.parse import quote
 
 import asyncpg
@@ -39,6 +40,12 @@ class Database:
 
     def dsn(self, role: str, password: str) -> str:
         return self.server.dsn(role, password, self.name)
+
+
+class _RunAs(TypedDict, total=False):
+    user: int
+    group: int
+    extra_groups: list[int]
 
 
 class PostgresServer:
@@ -117,13 +124,13 @@ class PostgresServer:
         return Database(self.dsn(owner, password, name), self, name, f"artstore_query_{number}")
 
     def _run(self, program: str, *arguments: str, check: bool = True) -> int:
-        command = [self._install / "bin" / program, *arguments]
+        command = [str(self._install / "bin" / program), *arguments]
         done = subprocess.run(command, capture_output=True, check=False, cwd=self._folder, **self._as_user())
         if check and done.returncode != 0:
             raise RuntimeError(f"{program} failed:\n{done.stderr.decode(errors='replace')}")
         return done.returncode
 
-    def _as_user(self) -> dict[str, object]:
+    def _as_user(self) -> _RunAs:
         if self._user is None:
             return {}
         return {"user": self._user.pw_uid, "group": self._user.pw_gid, "extra_groups": []}
