@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from services.model.elements import parse_endpoint, parse_storage_id
 from services.model.errors import ERRORS, ErrorCode, ValidationFailed
 from services.model.files import FileAttributes, FileChange, FileStatus, NewFile, RetentionPolicy, unique
-from services.model.ids import file_id_time, parse_file_id
+from services.model.ids import Subject, file_id_time, parse_file_id
 from services.model.paging import PageRequest
 from services.model.search import SearchRequest
 from tests.doubles.clock import FakeClock
@@ -133,10 +133,10 @@ def test_a_file_is_expired_from_its_instant_on() -> None:
         content_type="text/plain",
         size=1,
         sha256="0" * 64,
-        uploaded_by="sa",
+        uploaded_by=Subject("sa"),
         uploaded_at=now,
         updated_at=now,
-        expires_at=now + timedelta(seconds=1),  # type: ignore[arg-type]
+        expires_at=now + timedelta(seconds=1),
         retention_policy=RetentionPolicy.TEMPORARY,
     )
     assert file.status_at(now) is FileStatus.ACTIVE
