@@ -1,0 +1,65 @@
+"""The ingester's decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from services.model.errors import (
+    ArtStoreError,
+    DeadlineExceeded,
+    FileTooLarge,
+    InternalError,
+    ModeNotAllowed,
+    NoElementAvailable,
+    ServiceUnavailable,
+    StorageFull,
+    StorageUnavailable,
+    ValidationFailed,
+)
+from services.model.files import DEFAULT_TTL, MAX_TTL, NewFile, RetentionPolicy, unique
+from services.model.ids import FileId
+
+_DAY = timedelta(days=1)
+
+_OF_THE_ELEMENT = (
+    StorageUnavailable,
+    ServiceUnavailable,
+    DeadlineExceeded,
+    StorageFull,
+    FileTooLarge,
+    ModeNotAllowed,
+    InternalError,
+)
+"""Refusals that lie in one element: another one may take the same document."""
+
+_PASSING = (StorageUnavailable, ServiceUnavailable, DeadlineExceeded)
+"""Refusals that may be gone when asked again."""
+
+
+def prepared(new_file: NewFile, file_id: FileId) -> NewFile:
+    """The document as an element is told of it: checked, with an id, a time to live, and each tag once.
+
+    `file_id` is used where the sender gave none. Raises `ValidationFailed` naming every field that is wrong.
+    """
+    new_file.check()
+    ttl = new_file.ttl
+    if new_file.retention_policy is RetentionPolicy.TEMPORARY:
+        ttl = DEFAULT_TTL if ttl is None else ttl
+        if ttl % _DAY or not _DAY <= ttl <= MAX_TTL:
+            raise ValidationFailed.of("ttl_days", f"must be a whole number of days, 1 to {MAX_TTL.days}")
+    return replace(new_file, ttl=ttl, tags=unique(new_file.tags), file_id=new_file.file_id or file_id)
+
+
+def another_may_take_it(refusal: ArtStoreError) -> bool:
+    """Whether a document that one element refused like this is worth being offered to the next."""
+    return isinstance(refusal, _OF_THE_ELEMENT)
+
+
+def answer_to(refusals: Sequence[ArtStoreError]) -> ArtStoreError:
+    """What the sender is told when every element refused: what may pass comes before what will not."""
+    passing = [refusal for refusal in refusals if isinstance(refusal, _PASSING)]
+    if passing or refusals:
+        return (passing or refusals)[-1]
+    return NoElementAvailable("no storage element takes documents of this retention policy now", retry_after=5)

@@ -1,0 +1,1 @@
+"""What the ingester can do, one verb a file."""

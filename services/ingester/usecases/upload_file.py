@@ -1,0 +1,93 @@
+"""Take one document in."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from services.chassis.caller import Identity
+from services.chassis.logs import get_logger
+from services.ingester.domain import another_may_take_it, answer_to, prepared
+from services.ingester.ports import Directory, Elements, ElementUpload, Incoming
+from services.ingester.usecases.finishing import to_the_end
+from services.model.elements import ElementAddress
+from services.model.errors import ArtStoreError, NotFound, ServiceUnavailable, StorageUnavailable
+from services.model.files import FileAttributes, NewFile, UploadCommit
+from services.model.ids import FileId
+
+log = get_logger(__name__)
+
+
+class UploadFile:
+    """Store a document on the best element that takes it, and register it.
+
+    The next candidate is tried only before the first chunk has been taken, since chunks are kept nowhere.
+    """
+
+    def __init__(self, *, directory: Directory, elements: Elements, new_id: Callable[[], FileId]) -> None:
+        self._directory = directory
+        self._elements = elements
+        self._new_id = new_id
+
+    async def __call__(self, document: Incoming, *, by: Identity) -> FileAttributes:
+        """Return the attributes once they are durable on the element and registered.
+
+        Raises `ValidationFailed`, `NoElementAvailable`, `ServiceUnavailable` before the first chunk is taken; what
+        the element refuses with (`StorageFull`, `FileTooLarge`, `ChecksumMismatch`, …) when it does.
+        """
+        new_file = prepared(document.header, self._new_id())
+        candidates = await self._candidates(new_file, document.header.file_id, by)
+        async with self._accepted(new_file, candidates, by) as (element, upload):
+            await upload.send(document.chunks())
+            return await to_the_end(self._keep(new_file, element, upload, document.commit, by))
+
+    async def _candidates(self, new_file: NewFile, repeated: FileId | None, by: Identity) -> Sequence[ElementAddress]:
+        """Where the document may go. One whose id is registered goes where it lies: it is a repetition."""
+        if repeated is not None:
+            try:
+                return [(await self._directory.locate_file(repeated, on_behalf_of=by))[0]]
+            except NotFound:
+                pass
+        return await self._directory.select_element(new_file.retention_policy, new_file.declared_size, on_behalf_of=by)
+
+    @asynccontextmanager
+    async def _accepted(
+        self, new_file: NewFile, candidates: Sequence[ElementAddress], by: Identity
+    ) -> AsyncIterator[tuple[ElementAddress, ElementUpload]]:
+        """The upload on the first element that accepts the header; cancelled on the way out unless committed."""
+        refusals: list[ArtStoreError] = []
+        async with AsyncExitStack() as stack:
+            for element in candidates:
+                try:
+                    opening = self._elements.client(element).upload(new_file, on_behalf_of=by)
+                    upload = await stack.enter_async_context(opening)
+                except ArtStoreError as refusal:
+                    if not another_may_take_it(refusal):
+                        raise
+                    log.warning("element refused", storage_id=element.storage_id, reason=refusal.message)
+                    refusals.append(refusal)
+                else:
+                    yield element, upload
+                    return
+        raise answer_to(refusals)
+
+    async def _keep(
+        self, new_file: NewFile, element: ElementAddress, upload: ElementUpload, commit: UploadCommit, by: Identity
+    ) -> FileAttributes:
+        try:
+            file = await upload.commit(commit)
+        except StorageUnavailable as error:
+            raise StorageUnavailable(
+                "the storage element did not confirm the upload, so it is not known whether the document was kept; "
+                f"sending it again with the id {new_file.file_id} settles it",
+                retry_after=error.retry_after,
+            ) from error
+        try:
+            return await self._directory.register_file(element.element_id, file, on_behalf_of=by)
+        except ArtStoreError as error:
+            log.exception("stored but not registered", file_id=file.file_id, storage_id=element.storage_id)
+            raise ServiceUnavailable(
+                "the document is stored but could not be registered, so it is not found yet; "
+                f"sending it again with the id {file.file_id} registers it",
+                retry_after=5,
+            ) from error
