@@ -71,6 +71,10 @@ class Child:
         """Return the end of what it wrote."""
         return files.tail(self.log, after=self._log_begins)
 
+    def terminate(self) -> None:
+        """Ask it to stop, and go on at once."""
+        self._signal(self.program.stop_signal)
+
     async def wait(self) -> int:
         """Wait for its end; return its exit status, or the negative number of the signal that ended it."""
         return await self._process.wait()
