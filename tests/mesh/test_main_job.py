@@ -137,9 +137,8 @@ def test_pages_join_without_gaps(client: httpx.Client, word: str) -> None:
 
 def test_elements_are_listed_without_what_is_internal_elsewhere(client: httpx.Client) -> None:
     listed = client.get("/storage-elements").json()["items"]
-    assert {e["storage_id"]: (e["mode"], e["status"]) for e in listed} >= {
-        "se-edit-01": ("edit", "online"), "se-rw-01": ("rw", "online"),
-    }  # fmt: skip
+    seen = {element["storage_id"]: (element["mode"], element["status"]) for element in listed}
+    assert seen == {"se-edit-01": ("edit", "online"), "se-rw-01": ("rw", "online")}
     one = client.get(f"/storage-elements/{listed[0]['id']}").json()
     assert one["storage_id"] == listed[0]["storage_id"]
 

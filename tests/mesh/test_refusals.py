@@ -36,8 +36,9 @@ def refused(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
 def upload(client: httpx.Client, metadata: Any, headers: dict[str, str] | None = None) -> httpx.Response:
     """Upload the one byte "a" as a.txt."""
     text = metadata if isinstance(metadata, str) else json.dumps(metadata)
-    form = [("metadata", (None, text)), ("file", ("a.txt", b"a", "text/plain"))]
-    return client.post("/files/upload", files=form, headers=headers)
+    return client.post(
+        "/files/upload", files=[("metadata", (None, text)), ("file", ("a.txt", b"a", "text/plain"))], headers=headers
+    )
 
 
 def left_on_disk(mesh: Mesh) -> set[Path]:
