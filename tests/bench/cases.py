@@ -1,0 +1,193 @@
+"""What is measured: each case returns its figure and, where there is one, that of the reference."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from tests.bench.reference import STEP, bare_uvicorn, plain_write
+from tests.support.mesh import Mesh
+
+CLIENTS = 32
+SMALL = 4096
+TIMEOUT = 600
+
+
+@dataclass(frozen=True)
+class Result:
+    """One line of the table."""
+
+    unit: str
+    ours: float
+    reference: float | None = None
+    goal: float | None = None
+    """What `ours / reference`, or `ours` alone where there is no reference, should reach."""
+    note: str = ""
+
+
+class Bench:
+    """A mesh, a token, and what the cases leave to each other."""
+
+    def __init__(self, mesh: Mesh, size: int, small: int) -> None:
+        self.mesh = mesh
+        self.token = mesh.token()
+        self.size = size
+        """Bytes of the large document."""
+        self.small = small
+        """How many small documents."""
+        self.large_id = ""
+
+    def connect(self) -> http.client.HTTPSConnection:
+        url = urlsplit(self.mesh.info["base_url"])
+        assert url.hostname
+        return http.client.HTTPSConnection(url.hostname, url.port, context=self.mesh.tls(), timeout=TIMEOUT)
+
+    def ask(
+        self, connection: http.client.HTTPConnection, method: str, path: str, body: Any = None, **headers: str
+    ) -> http.client.HTTPResponse:
+        connection.request(
+            method, f"/api/v1{path}", body=body, headers={"Authorization": f"Bearer {self.token}", **headers}
+        )
+        return connection.getresponse()
+
+    def put(self, connection: http.client.HTTPConnection, name: str, body: Any, size: int) -> str:
+        """Upload; return the file id."""
+        query = urlencode({"filename": name, "retention_policy": "permanent"})
+        answer = self.ask(connection, "PUT", f"/files/content?{query}", body, **{"Content-Length": str(size)})
+        said = answer.read()
+        assert answer.status == 201, said
+        ident: str = json.loads(said)["file_id"]
+        return ident
+
+
+def upload_large(bench: Bench) -> Result:
+    """One large document up, one client; against the same bytes written and fsynced directly, around it."""
+    block = os.urandom(STEP)
+    folder = bench.mesh.folder
+    first = plain_write(folder, bench.size)
+    connection = bench.connect()
+    started = time.perf_counter()
+    bench.large_id = bench.put(connection, "large.bin", _blocks(block, bench.size), bench.size)
+    taken = time.perf_counter() - started
+    connection.close()
+    second = plain_write(folder, bench.size)
+    megabytes = bench.size / 1e6
+    rates = f"reference before and after: {megabytes / first:.0f}, {megabytes / second:.0f}"
+    return Result("MB/s", megabytes / taken, megabytes / statistics.mean((first, second)), goal=0.6, note=rates)
+
+
+def download_large(bench: Bench) -> Result:
+    """The same document down, one client; against a bare uvicorn that streams the same file."""
+    (content,) = bench.mesh.data_dir("se-rw-01").rglob(f"files/**/*{bench.large_id}.bin")
+    with bare_uvicorn(content, bench.size) as port:
+        _warm(content)
+        reference = _drain_until_up(port, bench.size)
+    connection = bench.connect()
+    started = time.perf_counter()
+    answer = bench.ask(connection, "GET", f"/files/{bench.large_id}/download")
+    _drain(answer, bench.size)
+    taken = time.perf_counter() - started
+    connection.close()
+    return Result("MB/s", bench.size / 1e6 / taken, bench.size / 1e6 / reference, goal=0.4)
+
+
+def upload_small(bench: Bench) -> Result:
+    """Many 4 KiB documents up, 32 clients: each is durable and searchable when it is answered."""
+    data = os.urandom(SMALL)
+    return _many(bench, lambda c, n: bench.put(c, f"small-{n}.bin", data, SMALL))
+
+
+def download_small(bench: Bench) -> Result:
+    """A 4 KiB document down, again and again, 32 clients."""
+    connection = bench.connect()
+    ident = bench.put(connection, "again.bin", os.urandom(SMALL), SMALL)
+    connection.close()
+    return _many(bench, lambda c, _: _read(bench.ask(c, "GET", f"/files/{ident}/download"), SMALL))
+
+
+def metadata(bench: Bench) -> Result:
+    """Metadata of one document, 32 clients."""
+    return _many(bench, lambda c, _: _read(bench.ask(c, "GET", f"/files/{bench.large_id}"), None))
+
+
+CASES: dict[str, Callable[[Bench], Result]] = {
+    "upload large": upload_large,
+    "download large": download_large,
+    "upload 4 KiB x32": upload_small,
+    "download 4 KiB x32": download_small,
+    "metadata GET x32": metadata,
+}
+
+
+def _many(bench: Bench, once: Callable[[http.client.HTTPConnection, int], object]) -> Result:
+    each = bench.small // CLIENTS
+
+    def client(number: int) -> list[float]:
+        connection = bench.connect()
+        taken = []
+        for step in range(each):
+            started = time.perf_counter()
+            once(connection, number * each + step)
+            taken.append(time.perf_counter() - started)
+        connection.close()
+        return taken
+
+    started = time.perf_counter()
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        times = sorted(t for taken in pool.map(client, range(CLIENTS)) for t in taken)
+    total = time.perf_counter() - started
+    p50, p99 = times[len(times) // 2] * 1000, times[int(len(times) * 0.99)] * 1000
+    return Result("1/s", len(times) / total, note=f"p50 {p50:.0f} ms, p99 {p99:.0f} ms; the client shares the cores")
+
+
+def _read(answer: http.client.HTTPResponse, size: int | None) -> None:
+    body = answer.read()
+    assert answer.status == 200, body
+    assert size is None or len(body) == size
+
+
+def _blocks(block: bytes, size: int) -> Iterator[bytes]:
+    for _ in range(size // len(block)):
+        yield block
+
+
+def _warm(path: Path) -> None:
+    with path.open("rb", buffering=0) as file:
+        while file.read(STEP):
+            pass
+
+
+def _drain(answer: http.client.HTTPResponse, size: int) -> None:
+    buffer = bytearray(STEP)
+    received = 0
+    while count := answer.readinto(buffer):
+        received += count
+    assert (answer.status, received) == (200, size)
+
+
+def _drain_until_up(port: int, size: int) -> float:
+    """Seconds of one whole download, once the server listens."""
+    ends = time.monotonic() + 20
+    while True:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT)
+        try:
+            connection.connect()
+            break
+        except ConnectionRefusedError:
+            assert time.monotonic() < ends
+            time.sleep(0.05)
+    started = time.perf_counter()
+    connection.request("GET", "/")
+    _drain(connection.getresponse(), size)
+    taken = time.perf_counter() - started
+    connection.close()
+    return taken
