@@ -79,9 +79,8 @@ def findings(tree: Path) -> dict[str, str]:
 def write(tree: Path, module: str, line: str) -> None:
     """Add a line to a module of the copy; a room that is not there yet is made."""
     place = tree.joinpath(*module.split("."))
-    if not place.is_dir() and not place.with_suffix(".py").exists():
-        place.with_suffix(".py").touch()
     path = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+    path.touch()
     path.write_text(path.read_text() + "\n" + line)
 
 
