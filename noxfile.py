@@ -63,6 +63,12 @@ def mesh(session: nox.Session) -> None:
 
 
 @nox.session
+def bench(session: nox.Session) -> None:
+    """Speed and memory of a whole mesh against the machine itself; `-- --size 64` for a short run, `-- --help`."""
+    session.run(BIN / "python", "-m", "tests.bench", *session.posargs)
+
+
+@nox.session
 def pin(session: nox.Session) -> None:
     """Pin what pyproject.toml asks for, with hashes; today's versions stay where they fit (`-- --upgrade` renews)."""
     compile_with_hashes(session, "requirements.txt", "--extra=editable")
