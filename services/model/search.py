@@ -68,6 +68,7 @@ class SearchRequest:
     expires_before: datetime | None = None
     """Exclusive."""
     status: FileStatus | None = None
+    """As it counts now; None: every one but deleted."""
     retention_policy: RetentionPolicy | None = None
     metadata: JsonObject = field(default_factory=dict)
     """Keys and values that the user's JSON object must contain."""

@@ -170,7 +170,7 @@ class SearchRequest(_message.Message):
     size_max: _builtins.int
     """Bytes, inclusive."""
     status: _file_pb2.FileStatus.ValueType
-    """Unspecified: every status."""
+    """Unspecified: every status but deleted. What counts is the status now: a document past its end is expired."""
     retention_policy: _file_pb2.RetentionPolicy.ValueType
     """Unspecified: both."""
     metadata_json: _builtins.str

@@ -1,0 +1,1 @@
+"""The registry, as PostgreSQL shows it to Query."""

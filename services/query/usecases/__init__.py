@@ -1,0 +1,1 @@
+"""What Query can do, one verb a file."""
