@@ -1,1 +1,1 @@
-"""All that Admin keeps: PostgreSQL, its schema, and the same in memory for tests."""
+"""All that Admin keeps: PostgreSQL, and its schema."""

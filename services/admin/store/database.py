@@ -14,11 +14,11 @@ from asyncpg.pool import PoolConnectionProxy
 from services.chassis.logs import get_logger
 from services.model.errors import ServiceUnavailable
 
-CONNECT_TIMEOUT = 3.0
+CONNECT_TIMEOUT = 2.0
 """Seconds for a new connection."""
-ACQUIRE_TIMEOUT = 5.0
-"""Seconds to wait for a connection of the pool."""
-COMMAND_TIMEOUT = 10.0
+ACQUIRE_TIMEOUT = 3.0
+"""Seconds to wait for a connection of the pool; less than callers wait for Admin, so that they learn why."""
+COMMAND_TIMEOUT = 5.0
 """Seconds for one statement; the server gives up at the same time, so that it does not work for nobody."""
 CLOSE_TIMEOUT = 5.0
 """Seconds for statements under way when the process ends."""

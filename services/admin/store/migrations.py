@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -58,12 +59,12 @@ def newest() -> int:
     return migrations()[-1].number
 
 
-async def migrate(connection: asyncpg.Connection, steps: Sequence[Migration]) -> list[Migration]:
+async def migrate_to(connection: asyncpg.Connection, steps: Sequence[Migration]) -> list[Migration]:
     """Apply what is missing and return it. Raises `MigrationError`; what was applied before that stays.
 
     A schema that is newer than this version is left alone: neighbouring versions work with the same one.
     """
-    await connection.execute("SELECT pg_advisory_lock($1)", LOCK, timeout=None)
+    await connection.execute("SELECT pg_advisory_lock($1)", LOCK)
     try:
         await _require_letters(connection)
         await connection.execute(_BOOKKEEPING)
@@ -77,17 +78,28 @@ async def migrate(connection: asyncpg.Connection, steps: Sequence[Migration]) ->
         await connection.execute("SELECT pg_advisory_unlock($1)", LOCK)
 
 
-async def connect(dsn: str) -> asyncpg.Connection:
-    """A connection of its own for work on the schema; without a limit on the time of a statement."""
-    return await asyncpg.connect(
-        dsn, timeout=CONNECT_TIMEOUT, command_timeout=None, server_settings={"application_name": "artstore-migrate"}
-    )
+@asynccontextmanager
+async def migrating(dsn: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection of its own for work on the schema, without a limit on the time of a statement.
+
+    Raises `MigrationError` for whatever PostgreSQL refuses inside the block.
+    """
+    settings = {"application_name": "artstore-migrate"}
+    try:
+        connection = await asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT, server_settings=settings)
+        try:
+            yield connection
+        finally:
+            await connection.close(timeout=CONNECT_TIMEOUT)
+    except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise MigrationError(f"PostgreSQL: {str(error) or type(error).__name__}") from error
 
 
 async def require_schema(database: Database) -> None:
     """Raise `ServiceUnavailable` unless every step that this version knows has been applied."""
-    row = await database.row("SELECT version FROM query_v1.schema_version")
-    version = row["version"] if row is not None else 0
+    there = await database.row("SELECT to_regclass('query_v1.schema_version') IS NOT NULL AS made")
+    row = await database.row("SELECT version FROM query_v1.schema_version") if there and there["made"] else None
+    version = row["version"] if row else 0
     if version < newest():
         raise ServiceUnavailable(f"the schema is at {version}, {newest()} is needed: run the migrations")
 

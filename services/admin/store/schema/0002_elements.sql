@@ -27,4 +27,4 @@ COMMENT ON COLUMN admin.elements.endpoint IS 'host:port of its gRPC server.';
 COMMENT ON COLUMN admin.elements.files IS 'Files by status, as the element counts them.';
 COMMENT ON COLUMN admin.elements.status_reason IS 'Why it is not online, in words; empty when it is.';
 
-CREATE INDEX elements_by_name ON admin.elements (name, element_id);
+CREATE INDEX elements_by_name ON admin.elements (name COLLATE "C", element_id);

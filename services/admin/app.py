@@ -1,0 +1,141 @@
+"""Admin's parts list."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from pathlib import Path
+
+from clients.storage import StoragePool
+from services.admin import rpc
+from services.admin.config import DatabaseSettings, MigrateSettings, Settings
+from services.admin.ports import KeysUnreadable
+from services.admin.rpc.element_peer import StoragePeer
+from services.admin.store.accounts import PostgresAccounts, PostgresUsers
+from services.admin.store.database import open_database
+from services.admin.store.elements import PostgresElements
+from services.admin.store.keys import PostgresKeys
+from services.admin.store.migrations import MigrationError, migrate_to, migrating, migrations, require_schema
+from services.admin.store.registry import PostgresRegistry
+from services.admin.store.roles import ensure_reader
+from services.admin.store.sealing import Sealer
+from services.admin.usecases.first_start import EnsureFirstAdmin, EnsureSystemAccount
+from services.admin.usecases.issue_token import IssueToken
+from services.admin.usecases.key_ring import KeyRing
+from services.admin.usecases.list_elements import GetElement, ListElements
+from services.admin.usecases.mark_missing import MarkMissing
+from services.admin.usecases.passwords import Argon2Passwords
+from services.admin.usecases.prepare import Prepare
+from services.admin.usecases.register_element import RegisterElement
+from services.admin.usecases.register_file import LocateFile, RegisterFile
+from services.admin.usecases.rotate_system_secret import RotateSystemSecret
+from services.admin.usecases.select_element import SelectElement
+from services.admin.usecases.watch_elements import WatchElements
+from services.chassis import logs
+from services.chassis.authentication import BearerAuthenticator
+from services.chassis.clock import SystemClock
+from services.chassis.lifespan import Process
+from services.chassis.loops import Loop
+from services.chassis.server import GrpcServer
+from services.chassis.settings import read_secret
+from services.chassis.tokens import TokenVerifier
+from services.model.errors import ArtStoreError
+
+PATIENCE = 3
+"""Heartbeats for which an element that answers too slowly still counts as online."""
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until a signal comes."""
+    clock = SystemClock()
+    sealer = _sealer(settings)
+    async with Process("admin", settings) as process:
+        database = await process.enter(open_database(_dsn(settings), size=settings.postgres_pool))
+        peer = StoragePeer(await process.enter(StoragePool(settings.tls)), settings.tls)
+        elements, registry = PostgresElements(database), PostgresRegistry(database)
+        accounts = PostgresAccounts(database)
+        keys = KeyRing(keys=PostgresKeys(database, sealer), clock=clock)
+        system = EnsureSystemAccount(accounts=accounts, clock=clock, show=_show)
+        first_admin = EnsureFirstAdmin(
+            users=PostgresUsers(database), passwords=await process.enter(Argon2Passwords()), clock=clock
+        )
+        prepare = Prepare(
+            keys.ensure,
+            partial(system, settings.system_client_id, _secret(settings.system_client_secret_file)),
+            partial(first_admin, settings.admin_username, _secret(settings.admin_password_file)),
+        )
+        watch = WatchElements(
+            elements=elements, peer=peer, clock=clock, patience=settings.heartbeat_interval * PATIENCE
+        )
+        verifier = TokenVerifier(keys, issuer=settings.issuer, audience=settings.token_audience, clock=clock)
+        server = GrpcServer(settings, service="admin", authenticator=BearerAuthenticator(verifier))
+        names = rpc.add_to(
+            server.grpc,
+            rpc.UseCases(
+                issue_token=IssueToken(
+                    accounts=accounts,
+                    keys=keys,
+                    clock=clock,
+                    issuer=settings.issuer,
+                    audience=settings.token_audience,
+                    lifetime=settings.token_lifetime,
+                ),
+                keys=keys,
+                list_elements=ListElements(elements=elements),
+                get_element=GetElement(elements=elements),
+                register_element=RegisterElement(elements=elements, peer=peer, clock=clock),
+                select_element=SelectElement(elements=elements),
+                register_file=RegisterFile(registry=registry),
+                locate_file=LocateFile(registry=registry),
+                mark_missing=MarkMissing(registry=registry, elements=elements, peer=peer),
+            ),
+        )
+        process.check("postgresql", partial(require_schema, database))
+        process.check("first_start", prepare.check)
+        process.background(prepare())
+        process.background(Loop("watch elements", settings.heartbeat_interval, watch).run())
+        await server.start(names)
+        await process.serve(server)
+
+
+async def migrate(settings: MigrateSettings) -> None:
+    """Bring the schema up to date and set up Query's role. Raises `SystemExit` with the reason."""
+    logs.configure("admin", level="info", style="text")
+    password = read_secret(settings.query_password_file) if settings.query_password_file else None
+    try:
+        async with migrating(_dsn(settings)) as connection:
+            await migrate_to(connection, migrations())
+            await ensure_reader(connection, settings.query_role, password)
+    except MigrationError as error:
+        raise SystemExit(f"Cannot migrate: {error}") from None
+
+
+async def rotate_system_secret(settings: DatabaseSettings) -> tuple[str, str]:
+    """Return the system account's client id and its new secret. Raises `SystemExit` with the reason."""
+    logs.configure("admin", level="warning", style="text")
+    async with open_database(_dsn(settings), size=1) as database:
+        try:
+            return await RotateSystemSecret(accounts=PostgresAccounts(database))()
+        except ArtStoreError as error:
+            raise SystemExit(f"Cannot rotate: {error}") from None
+
+
+def _secret(path: Path | None) -> str | None:
+    return read_secret(path) if path is not None else None
+
+
+def _sealer(settings: Settings) -> Sealer:
+    try:
+        return Sealer(read_secret(settings.key_encryption_key_file))
+    except KeysUnreadable as error:
+        raise SystemExit(f"Cannot start: {error}") from None
+
+
+def _dsn(settings: DatabaseSettings) -> str:
+    return settings.postgres_dsn.get_secret_value()
+
+
+def _show(client_id: str, secret: str) -> None:
+    """Once, and not in a log: nobody else knows the secret."""
+    sys.stdout.write(f"The system account was made: client_id {client_id}, client_secret {secret}\n")
+    sys.stdout.flush()

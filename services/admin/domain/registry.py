@@ -1,0 +1,56 @@
+"""What a row of the registry becomes when an element says how a document is."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from services.model.elements import ElementAddress
+from services.model.errors import FieldProblem, raise_for
+from services.model.files import FileAttributes, FileStatus, RetentionPolicy, name_problems, user_field_problems
+from services.model.ids import ElementId
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+MAX_SIZE = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What an element answered of one document."""
+
+    element_id: ElementId
+    file: FileAttributes
+
+    def check(self) -> None:
+        """Raise `ValidationFailed` unless the registry can hold it: elements may stand on anybody's host."""
+        file = self.file
+        problems = [
+            *name_problems(file.original_filename),
+            *user_field_problems(file.description, file.tags, file.metadata),
+        ]
+        if not 0 <= file.size <= MAX_SIZE:
+            problems.append(FieldProblem("size", "must not be negative"))
+        if not _SHA256.fullmatch(file.sha256):
+            problems.append(FieldProblem("sha256", "must be 64 lower-case hexadecimal digits"))
+        if file.revision < 1:
+            problems.append(FieldProblem("revision", "must be at least 1"))
+        if not file.uploaded_by or "\0" in file.uploaded_by + (file.deleted_by or "") + file.content_type:
+            problems.append(FieldProblem("uploaded_by", "must be a subject"))
+        if (file.expires_at is None) != (file.retention_policy is RetentionPolicy.PERMANENT):
+            problems.append(FieldProblem("expires_at", "temporary files have an end, permanent ones have none"))
+        raise_for(problems)
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A row, and the element that it points to."""
+
+    file: FileAttributes
+    element: ElementAddress
+
+
+def supersedes(new: FileAttributes, old: FileAttributes) -> bool:
+    """Whether `new` replaces the row `old`: a later revision does, and so does a sign of life of a missing file."""
+    if new.revision != old.revision:
+        return new.revision > old.revision
+    return old.status is FileStatus.MISSING and new.status is not FileStatus.MISSING

@@ -1,0 +1,155 @@
+"""What Admin's use cases need of the world. Every store raises `ServiceUnavailable` when it cannot be reached."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from services.admin.domain.accounts import AdminUser, ServiceAccount
+from services.admin.domain.elements import ElementRecord
+from services.admin.domain.keys import SigningKey
+from services.admin.domain.listing import ElementFilter, Position
+from services.admin.domain.registry import Entry, Located
+from services.model.elements import ElementAddress, ElementInfo
+from services.model.files import FileAttributes
+from services.model.ids import ElementId, FileId
+
+
+class KeysUnreadable(Exception):
+    """The signing keys are there but cannot be read: the installation is configured wrongly."""
+
+
+class AccountStore(Protocol):
+    """Service accounts."""
+
+    async def find(self, client_id: str) -> ServiceAccount | None:
+        """The account of that client id, compared exactly."""
+        ...
+
+    async def system(self) -> ServiceAccount | None:
+        """The system account."""
+        ...
+
+    async def add_system(self, account: ServiceAccount) -> bool:
+        """Keep `account` unless there is a system account already; return whether it was kept.
+
+        Of many callers at the same time one is told True. Raises `Conflict` when another account has its client id.
+        """
+        ...
+
+    async def change_secret(self, account_id: str, secret_sha256: bytes, expires_at: datetime | None) -> None:
+        """From now on only the new secret counts. Raises `NotFound`."""
+        ...
+
+
+class UserStore(Protocol):
+    """People who administer."""
+
+    async def any(self) -> bool:
+        """Whether there is any user."""
+        ...
+
+    async def add_first(self, user: AdminUser) -> bool:
+        """Keep `user` unless there is any user already; of many callers at the same time one is told True."""
+        ...
+
+
+class KeyStore(Protocol):
+    """Keys that sign tokens; private ones are kept so that whoever reads the store cannot use them."""
+
+    async def published(self) -> Sequence[SigningKey]:
+        """Every key that is not retired, the oldest first. Raises `KeysUnreadable`."""
+        ...
+
+    async def add_first(self, key: SigningKey) -> bool:
+        """Keep `key`, which is active, unless there is an active one; of many callers one is told True."""
+        ...
+
+
+class ElementStore(Protocol):
+    """Registered storage elements."""
+
+    async def all(self) -> Sequence[ElementRecord]:
+        """Every element, by storage id."""
+        ...
+
+    async def page(
+        self, wanted: ElementFilter, *, limit: int, offset: int = 0, after: Position | None = None
+    ) -> tuple[Sequence[ElementRecord], int]:
+        """At most `limit` elements in the order of name (by code point) and id, and how many there are in all.
+
+        They begin after `after`, or at `offset`.
+        """
+        ...
+
+    async def get(self, element_id: ElementId) -> ElementRecord | None:
+        """One element."""
+        ...
+
+    async def register(self, record: ElementRecord, *, name: str | None) -> tuple[ElementRecord, bool]:
+        """Add the element, or, if its identity is known, move that one to the endpoint of `record`.
+
+        Returns the row and whether it is new. A known element keeps its id, creation time and, unless `name` is given,
+        its name; a new one has that of `record`. Raises `Conflict` when the storage id belongs to another directory or
+        the directory to another storage id.
+        """
+        ...
+
+    async def observe(self, record: ElementRecord) -> bool:
+        """Keep what was seen of an element: `info`, `health`, `last_seen_at`.
+
+        Nothing is kept, and False returned, if the element has been moved to another endpoint or removed meanwhile.
+        """
+        ...
+
+
+class FileRegistry(Protocol):
+    """One row a document."""
+
+    async def record(self, entries: Sequence[Entry]) -> Sequence[FileAttributes]:
+        """Bring rows up to what elements answered; return the rows as they are now, in the order of `entries`.
+
+        All or none; repeatable, and right in any order: `domain.registry.supersedes` decides each row. Raises
+        `NotFound` when an element is not registered.
+        """
+        ...
+
+    async def find(self, file_id: FileId) -> Located | None:
+        """One row."""
+        ...
+
+    async def mark_missing(self, seen: Located) -> FileAttributes:
+        """Set the row's status to missing, if it is still as `seen`: same revision, same element.
+
+        Returns the row as it is now. Raises `NotFound` when there is none.
+        """
+        ...
+
+
+class ElementPeer(Protocol):
+    """Asks elements themselves, over their own certificates.
+
+    Raises `StorageUnavailable` when one is not reached, `DeadlineExceeded` when it does not answer in time, and
+    `ValidationFailed` or `InternalError` when its answer makes no sense.
+    """
+
+    async def identify(self, endpoint: str) -> ElementInfo:
+        """Ask whoever answers at `endpoint` ("host:port") what it is. Any element's certificate will do."""
+        ...
+
+    async def info(self, address: ElementAddress) -> ElementInfo:
+        """Ask one particular element how it is; no other one's certificate will do. Takes 2 seconds at most."""
+        ...
+
+    async def file(self, address: ElementAddress, file_id: FileId) -> FileAttributes:
+        """Ask for one file's attributes. Raises `NotFound` when the element does not know it."""
+        ...
+
+
+class Passwords(Protocol):
+    """People's passwords."""
+
+    async def hash(self, password: str) -> str:
+        """What is kept of a password: argon2id in PHC string format. Costs tens of milliseconds and MiB."""
+        ...

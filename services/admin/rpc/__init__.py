@@ -1,0 +1,58 @@
+"""Admin on the wire: one servicer per proto service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import grpc
+from artstore.admin.v1 import (
+    auth_pb2,
+    auth_pb2_grpc,
+    elements_pb2,
+    elements_pb2_grpc,
+    registry_pb2,
+    registry_pb2_grpc,
+)
+
+from services.admin.rpc.auth import AuthServicer, KeyServicer
+from services.admin.rpc.elements import ElementControlServicer, ElementReadServicer, PlacementServicer
+from services.admin.rpc.registry import RegistryRepairServicer, RegistryWriteServicer
+from services.admin.usecases.issue_token import IssueToken
+from services.admin.usecases.key_ring import KeyRing
+from services.admin.usecases.list_elements import GetElement, ListElements
+from services.admin.usecases.mark_missing import MarkMissing
+from services.admin.usecases.register_element import RegisterElement
+from services.admin.usecases.register_file import LocateFile, RegisterFile
+from services.admin.usecases.select_element import SelectElement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UseCases:
+    """All that Admin offers to others."""
+
+    issue_token: IssueToken
+    keys: KeyRing
+    list_elements: ListElements
+    get_element: GetElement
+    register_element: RegisterElement
+    select_element: SelectElement
+    register_file: RegisterFile
+    locate_file: LocateFile
+    mark_missing: MarkMissing
+
+
+def add_to(server: grpc.aio.Server, can: UseCases) -> list[str]:
+    """Serve everything; return the names of the services."""
+    auth_pb2_grpc.add_AuthServiceServicer_to_server(AuthServicer(can.issue_token), server)
+    auth_pb2_grpc.add_KeyServiceServicer_to_server(KeyServicer(can.keys), server)
+    elements_pb2_grpc.add_ElementReadServiceServicer_to_server(
+        ElementReadServicer(can.list_elements, can.get_element), server
+    )
+    elements_pb2_grpc.add_ElementControlServiceServicer_to_server(ElementControlServicer(can.register_element), server)
+    elements_pb2_grpc.add_PlacementServiceServicer_to_server(PlacementServicer(can.select_element), server)
+    registry_pb2_grpc.add_RegistryWriteServiceServicer_to_server(
+        RegistryWriteServicer(can.register_file, can.locate_file), server
+    )
+    registry_pb2_grpc.add_RegistryRepairServiceServicer_to_server(RegistryRepairServicer(can.mark_missing), server)
+    files = (auth_pb2, elements_pb2, registry_pb2)
+    return [service.full_name for file in files for service in file.DESCRIPTOR.services_by_name.values()]

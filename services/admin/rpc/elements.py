@@ -1,0 +1,70 @@
+"""Storage elements."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import grpc
+from artstore.admin.v1 import elements_pb2, elements_pb2_grpc
+
+from clients import wire
+from services.admin.domain.listing import ElementFilter
+from services.admin.usecases.list_elements import GetElement, ListElements
+from services.admin.usecases.register_element import RegisterElement
+from services.admin.usecases.select_element import SelectElement
+from services.model.errors import ValidationFailed
+from services.model.ids import parse_element_id
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class ElementReadServicer(elements_pb2_grpc.ElementReadServiceServicer):
+    """See elements.proto."""
+
+    def __init__(self, list_elements: ListElements, get_element: GetElement) -> None:
+        self._list_elements = list_elements
+        self._get_element = get_element
+
+    async def ListElements(
+        self, request: elements_pb2.ListElementsRequest, context: Context
+    ) -> elements_pb2.ListElementsResponse:
+        wanted = ElementFilter(wire.mode_from_proto(request.mode), wire.element_status_from_proto(request.status))
+        page = await self._list_elements(wanted, wire.page_request_from_proto(request.page))
+        return elements_pb2.ListElementsResponse(
+            elements=map(wire.element_to_proto, page.items), page=wire.page_info_to_proto(page)
+        )
+
+    async def GetElement(
+        self, request: elements_pb2.GetElementRequest, context: Context
+    ) -> elements_pb2.GetElementResponse:
+        element = await self._get_element(parse_element_id(request.element_id))
+        return elements_pb2.GetElementResponse(element=wire.element_to_proto(element))
+
+
+class ElementControlServicer(elements_pb2_grpc.ElementControlServiceServicer):
+    """See elements.proto."""
+
+    def __init__(self, register_element: RegisterElement) -> None:
+        self._register_element = register_element
+
+    async def RegisterElement(
+        self, request: elements_pb2.RegisterElementRequest, context: Context
+    ) -> elements_pb2.RegisterElementResponse:
+        element, created = await self._register_element(request.endpoint, request.name)
+        return elements_pb2.RegisterElementResponse(element=wire.element_to_proto(element), created=created)
+
+
+class PlacementServicer(elements_pb2_grpc.PlacementServiceServicer):
+    """See elements.proto."""
+
+    def __init__(self, select_element: SelectElement) -> None:
+        self._select_element = select_element
+
+    async def SelectElement(
+        self, request: elements_pb2.SelectElementRequest, context: Context
+    ) -> elements_pb2.SelectElementResponse:
+        policy = wire.policy_from_proto(request.retention_policy)
+        if request.size < 0:
+            raise ValidationFailed.of("size", "must not be negative")
+        chosen = await self._select_element(policy, request.size or None)
+        return elements_pb2.SelectElementResponse(elements=map(wire.address_to_proto, chosen))

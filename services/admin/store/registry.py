@@ -1,0 +1,160 @@
+"""The file registry in PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+
+import asyncpg
+
+from services.admin.domain.registry import Entry, Located, supersedes
+from services.admin.store.database import Database
+from services.model.elements import ElementAddress
+from services.model.errors import NotFound
+from services.model.files import FileAttributes, FileStatus, RetentionPolicy
+from services.model.ids import ElementId, FileId, StorageId, Subject
+
+_TYPES = {
+    "file_id": "uuid",
+    "element_id": "uuid",
+    "original_filename": "text",
+    "content_type": "text",
+    "size": "bigint",
+    "sha256": "text",
+    "uploaded_by": "text",
+    "uploaded_at": "timestamptz",
+    "updated_at": "timestamptz",
+    "description": "text",
+    "tags": "text[]",
+    "metadata": "jsonb",
+    "retention_policy": "text",
+    "ttl": "interval",
+    "expires_at": "timestamptz",
+    "status": "text",
+    "deleted_at": "timestamptz",
+    "deleted_by": "text",
+    "revision": "bigint",
+    "epoch": "bigint",
+}
+_COLUMNS = ", ".join(_TYPES)
+_OF_FILE = ", ".join(f"f.{column}" for column in _TYPES)
+
+# The rows come as one JSON array: one statement for any number of them, whatever their tags. They are written in the
+# order of their ids, so that two statements with the same rows cannot wait for each other. The last condition is
+# `domain.registry.supersedes`.
+_RECORD = f"""
+WITH input AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset($1::jsonb) AS t ({", ".join(f"{name} {kind}" for name, kind in _TYPES.items())})
+), written AS (
+    INSERT INTO admin.files AS f ({_COLUMNS})
+    SELECT {_COLUMNS} FROM input ORDER BY file_id
+    ON CONFLICT (file_id) DO UPDATE SET
+        {", ".join(f"{column} = EXCLUDED.{column}" for column in _TYPES if column != "file_id")},
+        recorded_at = now()
+    WHERE EXCLUDED.revision > f.revision
+       OR (EXCLUDED.revision = f.revision AND f.status = 'missing' AND EXCLUDED.status <> 'missing')
+    RETURNING {_OF_FILE}
+)
+SELECT {_COLUMNS} FROM written
+UNION ALL
+SELECT {_OF_FILE} FROM admin.files AS f JOIN input USING (file_id)
+WHERE NOT EXISTS (SELECT FROM written AS w WHERE w.file_id = f.file_id)
+"""  # noqa: S608 - columns of ours
+_ROWS = f"SELECT {_COLUMNS} FROM admin.files WHERE file_id = ANY($1::uuid[])"  # noqa: S608 - as above
+_FIND = f"""
+SELECT {_OF_FILE}, e.storage_id, e.endpoint
+FROM admin.files AS f JOIN admin.elements AS e USING (element_id) WHERE f.file_id = $1
+"""  # noqa: S608 - as above
+_MARK_MISSING = f"""
+UPDATE admin.files SET status = 'missing', recorded_at = now()
+WHERE file_id = $1 AND revision = $2 AND element_id = $3
+RETURNING {_COLUMNS}
+"""  # noqa: S608 - as above
+
+
+class PostgresRegistry:
+    """`ports.FileRegistry`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def record(self, entries: Sequence[Entry]) -> Sequence[FileAttributes]:
+        try:
+            rows = await self._database.rows(_RECORD, [_to_json(entry) for entry in _latest(entries)])
+        except asyncpg.ForeignKeyViolationError:
+            raise NotFound("the storage element is not registered") from None
+        found = {file.file_id: file for file in map(_file, rows)}
+        # A row that another transaction has added since this statement began is neither written nor seen by it.
+        unseen = [entry.file.file_id for entry in entries if entry.file.file_id not in found]
+        if unseen:
+            found |= {file.file_id: file for file in map(_file, await self._database.rows(_ROWS, unseen))}
+        return [found[entry.file.file_id] for entry in entries]
+
+    async def find(self, file_id: FileId) -> Located | None:
+        row = await self._database.row(_FIND, file_id)
+        if row is None:
+            return None
+        element_id = ElementId(str(row["element_id"]))
+        return Located(_file(row), ElementAddress(element_id, StorageId(row["storage_id"]), row["endpoint"]))
+
+    async def mark_missing(self, seen: Located) -> FileAttributes:
+        row = await self._database.row(
+            _MARK_MISSING, seen.file.file_id, seen.file.revision, seen.element.element_id
+        ) or await self._database.row(_FIND, seen.file.file_id)
+        if row is None:
+            raise NotFound("there is no such file")
+        return _file(row)
+
+
+def _latest(entries: Iterable[Entry]) -> Iterable[Entry]:
+    """Each file once: one statement cannot change a row twice."""
+    latest: dict[FileId, Entry] = {}
+    for entry in entries:
+        known = latest.get(entry.file.file_id)
+        if known is None or supersedes(entry.file, known.file):
+            latest[entry.file.file_id] = entry
+    return latest.values()
+
+
+def _to_json(entry: Entry) -> dict[str, object]:
+    file = entry.file
+    values: dict[str, object] = {
+        column: getattr(file, column) for column in _TYPES if column not in ("element_id", "ttl", "metadata")
+    }
+    times = {name: time.isoformat() for name in _TIMES if (time := getattr(file, name)) is not None}
+    return values | times | {
+        "element_id": entry.element_id,
+        "metadata": dict(file.metadata),
+        "ttl": _interval(file.ttl) if file.ttl is not None else None,
+    }  # fmt: skip
+
+
+_TIMES = [column for column, kind in _TYPES.items() if kind == "timestamptz"]
+
+
+def _interval(length: timedelta) -> str:
+    return f"{length.days} days {length.seconds} seconds {length.microseconds} microseconds"
+
+
+def _file(row: asyncpg.Record) -> FileAttributes:
+    return FileAttributes(
+        file_id=FileId(str(row["file_id"])),
+        original_filename=row["original_filename"],
+        content_type=row["content_type"],
+        size=row["size"],
+        sha256=row["sha256"],
+        uploaded_by=Subject(row["uploaded_by"]),
+        uploaded_at=row["uploaded_at"],
+        updated_at=row["updated_at"],
+        retention_policy=RetentionPolicy(row["retention_policy"]),
+        status=FileStatus(row["status"]),
+        description=row["description"],
+        tags=tuple(row["tags"]),
+        metadata=row["metadata"],
+        ttl=row["ttl"],
+        expires_at=row["expires_at"],
+        deleted_at=row["deleted_at"],
+        deleted_by=Subject(row["deleted_by"]) if row["deleted_by"] is not None else None,
+        revision=row["revision"],
+        epoch=row["epoch"],
+    )

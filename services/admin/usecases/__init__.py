@@ -1,0 +1,1 @@
+"""What Admin can do, one verb a file."""

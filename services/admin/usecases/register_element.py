@@ -1,0 +1,61 @@
+"""Register a storage element, or find one again that has moved."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+from services.admin.domain.elements import ElementRecord, check_info, healthy
+from services.admin.ports import ElementPeer, ElementStore
+from services.chassis.logs import get_logger
+from services.model.clock import Clock
+from services.model.elements import Element, ElementInfo, parse_endpoint
+from services.model.errors import DeadlineExceeded, InternalError, StorageUnavailable, ValidationFailed
+from services.model.ids import ElementId
+
+MAX_NAME_LENGTH = 200
+
+log = get_logger(__name__)
+
+
+class RegisterElement:
+    """Asks the address what it is; its identity, not its address, decides which element it is."""
+
+    def __init__(self, *, elements: ElementStore, peer: ElementPeer, clock: Clock) -> None:
+        self._elements = elements
+        self._peer = peer
+        self._clock = clock
+
+    async def __call__(self, endpoint: str, name: str) -> tuple[Element, bool]:
+        """Return the element and whether it is new. `name`: for people; empty: its storage id.
+
+        Raises `ValidationFailed`, `StorageUnavailable`, `Conflict`.
+        """
+        parse_endpoint(endpoint)
+        if len(name) > MAX_NAME_LENGTH or not (name.isprintable() or not name):
+            raise ValidationFailed.of("name", f"must be at most {MAX_NAME_LENGTH} printable characters")
+        info = await self._identify(endpoint)
+        now = self._clock.now()
+        record = ElementRecord(
+            element_id=ElementId(str(uuid4())),
+            name=name or info.storage_id,
+            endpoint=endpoint,
+            info=info,
+            health=healthy(info, now),
+            last_seen_at=now,
+            created_at=now,
+        )
+        kept, created = await self._elements.register(record, name=name or None)
+        log.info("element registered" if created else "element moved", storage_id=info.storage_id)
+        return kept.element, created
+
+    async def _identify(self, endpoint: str) -> ElementInfo:
+        try:
+            info = await self._peer.identify(endpoint)
+            check_info(info)
+            return info
+        except StorageUnavailable:
+            raise StorageUnavailable("no storage element of this installation answers at that endpoint") from None
+        except DeadlineExceeded:
+            raise StorageUnavailable("the storage element does not answer in time") from None
+        except (ValidationFailed, InternalError):
+            raise StorageUnavailable("what answers at that endpoint is not understood") from None
