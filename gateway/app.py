@@ -1,0 +1,50 @@
+"""The parts list of the gateway."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from clients.admin import AdminClient
+from clients.health import serving
+from clients.ingester import IngesterClient
+from clients.query import QueryClient
+from gateway.config import Settings
+from gateway.http import Health, Services, site
+from gateway.http.keys import LastKnownKeys
+from services.chassis.channel import open_channel, server_name_of
+from services.chassis.clock import SystemClock
+from services.chassis.http import HttpServer
+from services.chassis.lifespan import Process
+from services.chassis.tokens import TokenVerifier
+
+
+async def serve(settings: Settings) -> None:
+    """Run until a signal comes."""
+    async with Process("gateway", settings) as process:
+        addresses = {"admin": settings.admin_addr, "ingester": settings.ingester_addr, "query": settings.query_addr}
+        channels = {
+            module: await process.enter(open_channel(address, server_name=server_name_of(module), tls=settings.tls))
+            for module, address in addresses.items()
+        }
+        admin = AdminClient(channels["admin"])
+        keys = LastKnownKeys(admin)
+        verifier = TokenVerifier(
+            keys, issuer=settings.token_issuer, audience=settings.token_audience, clock=SystemClock()
+        )
+        health = Health(
+            process.ops.live,
+            {module: partial(serving, channel) for module, channel in channels.items()},
+            stopping=lambda: process.ops.stopping,
+        )
+        services = Services(
+            tokens=admin,
+            keys=keys,
+            elements=admin,
+            ingest=IngesterClient(channels["ingester"]),
+            documents=QueryClient(channels["query"]),
+            verifier=verifier,
+        )
+        app = site(services, health, issuer=settings.token_issuer, public_url=settings.public_url)
+        server = HttpServer(app, host=settings.host, port=settings.port, tls=settings.tls.http_server_context())
+        await server.start()
+        await process.serve(server)

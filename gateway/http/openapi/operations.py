@@ -1,0 +1,229 @@
+"""What can be asked under the base of the API: one entry for each method of each path."""
+
+from __future__ import annotations
+
+from gateway.http.openapi.parts import Json, answer, errors, header, json_of, path_id, query_of, ref
+from gateway.http.schemas.auth import TokenAnswer, TokenError
+from gateway.http.schemas.elements import ElementPage, ElementsQuery, NewElement, StorageElement
+from gateway.http.schemas.files import ContentQuery, File, FilePage, FileUpdate, UploadMetadata
+from gateway.http.schemas.search import FilesQuery, SearchAnswer, SearchBody
+
+_PUBLIC: Json = {"security": []}
+_FILE_ID = path_id("file_id", "The document's id.")
+_ELEMENT_ID = path_id("element_id", "The registration's id.")
+_BINARY: Json = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
+_REVISION = {"ETag": "The revision."}
+_IF_MATCH = header("If-Match", 'Only if the document has this revision: "3".')
+_REPR_DIGEST = header("Repr-Digest", "sha-256=:<base64>: (RFC 9530); with another content nothing is kept.")
+_CONTENT_HEADERS = {
+    "ETag": "The SHA-256 of the content.",
+    "Last-Modified": "When it was uploaded.",
+    "Content-Disposition": "attachment, with the file name (RFC 6266).",
+    "Repr-Digest": "SHA-256 of the whole document (RFC 9530).",
+    "Accept-Ranges": "bytes",
+}
+_CONDITIONS = [
+    header("If-None-Match", "304 if the document still has this entity tag."),
+    header("If-Modified-Since", "304 if it was uploaded no later."),
+    header("If-Match", "412 unless the document has this entity tag."),
+    header("If-Unmodified-Since", "412 if it was uploaded later."),
+]
+_UPLOAD_ERRORS = errors(400, 401, 403, 409, 413, 415, 422, 507)
+_BODILESS = answer("As for GET, without a body.")
+_CREATED = answer(
+    "Stored, durable, and found by the next search.", json_of(File), {**_REVISION, "Location": "Of the document."}
+)
+
+
+def _operation(tag: str, name: str, summary: str, **rest: object) -> Json:
+    return {"tags": [tag], "operationId": name, "summary": summary, **rest}
+
+
+AUTH: Json = {
+    "/auth/token": {
+        "post": _operation(
+            "auth", "issueToken", "An access token for a service account (OAuth 2.0 client credentials)",
+            security=[{"clientSecret": []}, {}],
+            requestBody={
+                "required": True,
+                "content": {
+                    "application/x-www-form-urlencoded": {
+                        "schema": {
+                            "type": "object",
+                            "required": ["grant_type"],
+                            "properties": {
+                                "grant_type": {"const": "client_credentials"},
+                                "scope": {"type": "string", "description": "Separated by spaces; all if not given."},
+                                "client_id": {"type": "string", "description": "Unless given by HTTP Basic."},
+                                "client_secret": {"type": "string", "format": "password"},
+                            },
+                        }
+                    }
+                },
+            },
+            responses={
+                "200": answer("A token.", json_of(TokenAnswer)),
+                "400": answer("The request is wrong (RFC 6749 section 5.2).", json_of(TokenError)),
+                "401": answer("The client is not known or its secret is wrong.", json_of(TokenError)),
+                "503": answer("Tokens cannot be issued now.", json_of(TokenError)),
+            },
+        )
+    },
+    "/auth/jwks": {
+        "get": _operation(
+            "auth", "getKeys", "The keys that verify tokens (RFC 7517)", **_PUBLIC,
+            responses={"200": answer("The key set.", {"application/json": {"schema": {"type": "object"}}}), **errors()},
+        )
+    },
+}  # fmt: skip
+
+FILES: Json = {
+    "/files": {
+        "get": _operation(
+            "files", "listFiles", "Documents, filtered and paged",
+            parameters=query_of(FilesQuery),
+            responses={"200": answer("A page.", json_of(FilePage)), **errors(400, 401, 403)},
+        )
+    },
+    "/files/upload": {
+        "post": _operation(
+            "files", "uploadFile", "Store a document (form)",
+            description="Two parts in this order: `metadata`, then `file`, whose name and type are kept.",
+            parameters=[_REPR_DIGEST],
+            requestBody={
+                "required": True,
+                "content": {
+                    "multipart/form-data": {
+                        "schema": {
+                            "type": "object",
+                            "required": ["metadata", "file"],
+                            "properties": {
+                                "metadata": ref(UploadMetadata),
+                                "file": {"type": "string", "format": "binary"},
+                            },
+                        },
+                        "encoding": {"metadata": {"contentType": "application/json"}},
+                    }
+                },
+            },
+            responses={"201": _CREATED, **_UPLOAD_ERRORS},
+        )
+    },
+    "/files/content": {
+        "put": _operation(
+            "files", "putContent", "Store a document (the bare bytes)",
+            description="The header Content-Type is kept as the document's type.",
+            parameters=[*query_of(ContentQuery), _REPR_DIGEST],
+            requestBody={"required": True, "content": _BINARY},
+            responses={"201": _CREATED, **_UPLOAD_ERRORS},
+        )
+    },
+    "/files/{file_id}": {
+        "get": _operation(
+            "files", "getFile", "A document's metadata",
+            parameters=[_FILE_ID, header("If-None-Match", "304 if it still has this revision.")],
+            responses={
+                "200": answer("The metadata.", json_of(File), _REVISION),
+                "304": answer("Unchanged."),
+                **errors(400, 401, 403, 404),
+            },
+        ),
+        "patch": _operation(
+            "files", "updateFile", "Change description, tags or metadata",
+            parameters=[_FILE_ID, _IF_MATCH],
+            requestBody={"required": True, "content": json_of(FileUpdate)},
+            responses={
+                "200": answer("The new metadata.", json_of(File), _REVISION),
+                **errors(400, 401, 403, 404, 409, 412, 413, 415, 422),
+            },
+        ),
+        "delete": _operation(
+            "files", "deleteFile", "Delete a document (temporary ones only)",
+            description="Repeatable. The metadata stay, with the status `deleted`.",
+            parameters=[_FILE_ID, _IF_MATCH],
+            responses={"204": answer("Deleted."), **errors(400, 401, 403, 404, 409, 412)},
+        ),
+    },
+    "/files/{file_id}/download": {
+        "get": _operation(
+            "files", "downloadFile", "A document's content",
+            parameters=[
+                _FILE_ID,
+                header("Range", "One range of bytes: bytes=0-99, bytes=100-, bytes=-10."),
+                header("If-Range", "Range counts only if the document still has this entity tag."),
+                *_CONDITIONS,
+            ],
+            responses={
+                "200": answer("All of it.", _BINARY, _CONTENT_HEADERS),
+                "206": answer("The range.", _BINARY, {**_CONTENT_HEADERS, "Content-Range": "bytes first-last/size"}),
+                "304": answer("The client has it already."),
+                **errors(400, 401, 403, 404, 409, 410, 412, 416),
+            },
+        ),
+        "head": _operation(
+            "files", "headFile", "What a download would say, without the bytes",
+            parameters=[_FILE_ID, *_CONDITIONS],
+            responses={
+                "200": answer("It can be had.", headers={**_CONTENT_HEADERS, "Content-Length": "Bytes."}),
+                "304": answer("The client has it already."),
+                **{str(status): _BODILESS for status in (400, 401, 403, 404, 410, 412, 503)},
+            },
+        ),
+    },
+    "/search": {
+        "post": _operation(
+            "files", "search", "Find documents",
+            requestBody={"required": True, "content": json_of(SearchBody)},
+            responses={"200": answer("A page.", json_of(SearchAnswer)), **errors(400, 401, 403, 413, 415)},
+        )
+    },
+}  # fmt: skip
+
+ELEMENTS: Json = {
+    "/storage-elements": {
+        "get": _operation(
+            "storage elements", "listElements", "Registered elements",
+            parameters=query_of(ElementsQuery),
+            responses={"200": answer("A page.", json_of(ElementPage)), **errors(400, 401, 403)},
+        ),
+        "post": _operation(
+            "storage elements", "registerElement", "Register an element",
+            description="The address is asked what it is. An element that is known is moved to the address.",
+            requestBody={"required": True, "content": json_of(NewElement)},
+            responses={
+                "201": answer("Registered.", json_of(StorageElement), {"Location": "Of the element."}),
+                "200": answer("It was known; its address is changed.", json_of(StorageElement)),
+                **errors(400, 401, 403, 409, 413, 415),
+            },
+        ),
+    },
+    "/storage-elements/{element_id}": {
+        "get": _operation(
+            "storage elements", "getElement", "One element",
+            parameters=[_ELEMENT_ID],
+            responses={"200": answer("The element.", json_of(StorageElement)), **errors(400, 401, 403, 404)},
+        )
+    },
+}  # fmt: skip
+
+_HEALTH: Json = {"application/json": {"schema": {"type": "object", "required": ["status"]}}}
+
+SYSTEM: Json = {
+    "/health/live": {
+        "get": _operation(
+            "system", "live", "The edge runs", **_PUBLIC, responses={"200": answer("It does.", _HEALTH), **errors()}
+        )
+    },
+    "/health/ready": {
+        "get": _operation(
+            "system", "ready", "The edge and the services behind it", **_PUBLIC,
+            responses={
+                "200": answer("`ok`, or `degraded` while some service is away.", _HEALTH),
+                **errors(),
+                "503": answer("`fail`: nothing can be served.", _HEALTH),
+            },
+        )
+    },
+}  # fmt: skip
+
+PATHS: Json = {**AUTH, **FILES, **ELEMENTS, **SYSTEM}

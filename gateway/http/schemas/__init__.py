@@ -1,0 +1,1 @@
+"""The shapes of requests and answers; the schemas of the OpenAPI document are made from them."""

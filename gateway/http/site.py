@@ -1,0 +1,81 @@
+"""The whole application: every resource at its address, one format for errors, request ids around everything."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+from litestar import Litestar, Router
+from litestar.handlers import HTTPRouteHandler
+
+from gateway.http.auth import Auth
+from gateway.http.bearer import Bearer, Verifier
+from gateway.http.docs import Docs
+from gateway.http.downloads import Downloads
+from gateway.http.elements import StorageElements
+from gateway.http.errors import HANDLERS
+from gateway.http.files import Files
+from gateway.http.health import Health
+from gateway.http.openapi.document import document
+from gateway.http.request_ids import RequestIds
+from gateway.http.search import Search
+from gateway.http.unread import UnreadBodies
+from gateway.http.uploads import Uploads
+from gateway.ports import Documents, Elements, Ingest, Tokens
+from services.chassis.http import AsgiApp
+from services.chassis.ops import VERSION
+from services.chassis.tokens import KeySource
+
+BASE = "/api/v1"
+"""What every address begins with, but for health and the well-known ones, which are at the root as well."""
+
+
+class Resource(Protocol):
+    """A part of the surface."""
+
+    def routes(self) -> Sequence[HTTPRouteHandler]:
+        """Its handlers, with addresses that begin after `BASE`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What stands behind the edge."""
+
+    tokens: Tokens
+    keys: KeySource
+    elements: Elements
+    ingest: Ingest
+    documents: Documents
+    verifier: Verifier
+
+
+def site(services: Services, health: Health, *, issuer: str, public_url: str) -> AsgiApp:
+    """The ASGI application. `public_url`: what clients write before the path, without a slash at its end."""
+    app = cast("AsgiApp", litestar(services, health, issuer=issuer, public_url=public_url))  # the same, loosely typed
+    return RequestIds(UnreadBodies(app))
+
+
+def litestar(services: Services, health: Health, *, issuer: str, public_url: str) -> Litestar:
+    """The resources at their addresses."""
+    bearer = Bearer(services.verifier)
+    auth = Auth(services.tokens, services.keys, issuer=issuer, api_url=public_url + BASE)
+    resources: list[Resource] = [
+        auth,
+        Uploads(services.ingest, bearer, base=BASE),
+        Files(services.documents, services.ingest, bearer),
+        Downloads(services.documents, bearer),
+        Search(services.documents, bearer),
+        StorageElements(services.elements, bearer, base=BASE),
+        Docs(document(version=VERSION, base=BASE), base=BASE),
+        health,
+    ]
+    api = Router(BASE, route_handlers=[handler for each in resources for handler in each.routes()])
+    return Litestar(
+        [api, *auth.well_known(), *health.routes()],
+        exception_handlers=HANDLERS,
+        openapi_config=None,  # ours is in openapi/
+        logging_config=None,  # ours is the chassis's
+        debug=False,
+    )

@@ -1,0 +1,105 @@
+"""What the edge needs of the services behind it; `clients` fills these over gRPC, tests by hand.
+
+`on_behalf_of` is the user behind a call. Everything here raises `ServiceUnavailable` when the service is not reached,
+and whatever it refuses with: any `ArtStoreError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from clients.admin import IssuedToken, OAuthRefusal
+from services.chassis.caller import Identity
+from services.model.elements import Element, ElementStatus, Mode
+from services.model.files import ByteRange, FileAttributes, FileChange, NewFile
+from services.model.ids import ElementId, FileId
+from services.model.paging import Page, PageRequest
+from services.model.search import SearchHit, SearchRequest
+
+
+class Tokens(Protocol):
+    """Gives out tokens."""
+
+    async def issue_token(self, form: Mapping[str, str], authorization: str = "") -> IssuedToken | OAuthRefusal:
+        """The token endpoint, its form already parsed. An OAuth error is an answer, not an exception."""
+        ...
+
+
+class Elements(Protocol):
+    """The registered storage elements."""
+
+    async def list_elements(
+        self,
+        page: PageRequest,
+        *,
+        mode: Mode | None = None,
+        status: ElementStatus | None = None,
+        on_behalf_of: Identity | None,
+    ) -> Page[Element]: ...
+
+    async def get_element(self, element_id: ElementId, *, on_behalf_of: Identity | None) -> Element: ...
+
+    async def register_element(
+        self, endpoint: str, name: str = "", *, on_behalf_of: Identity | None
+    ) -> tuple[Element, bool]:
+        """The element that answers at `endpoint`, and whether it was unknown before."""
+        ...
+
+
+class Ingest(Protocol):
+    """The way in."""
+
+    async def upload(
+        self,
+        new_file: NewFile,
+        content: AsyncIterable[bytes | memoryview],
+        *,
+        sha256: str | None = None,
+        on_behalf_of: Identity | None,
+    ) -> FileAttributes:
+        """Take `content` as fast as it can be stored; return once the document is durable and can be found.
+
+        What `content` raises is raised here, and then nothing is kept. A refusal is raised as soon as it is made.
+        """
+        ...
+
+    async def update_file(
+        self, file_id: FileId, change: FileChange, expected_revision: int = 0, *, on_behalf_of: Identity | None
+    ) -> FileAttributes:
+        """`expected_revision` 0: whatever it has."""
+        ...
+
+    async def delete_file(
+        self, file_id: FileId, expected_revision: int = 0, *, on_behalf_of: Identity | None
+    ) -> FileAttributes: ...
+
+
+class Download(Protocol):
+    """A document's content, about to flow."""
+
+    @property
+    def file(self) -> FileAttributes: ...
+    @property
+    def length(self) -> int:
+        """Bytes that follow."""
+        ...
+
+    def chunks(self) -> AsyncIterator[memoryview]:
+        """The bytes, as fast as they are taken. Where it does not raise, exactly `length` of them came."""
+        ...
+
+
+class Documents(Protocol):
+    """The way out."""
+
+    async def search(self, request: SearchRequest, *, on_behalf_of: Identity | None) -> Page[SearchHit]: ...
+
+    async def file(self, file_id: FileId, *, on_behalf_of: Identity | None) -> FileAttributes: ...
+
+    def download(
+        self, file_id: FileId, wanted: ByteRange | None = None, *, on_behalf_of: Identity | None
+    ) -> AbstractAsyncContextManager[Download]:
+        """Entered once it is known what follows; leaving ends what is still under way."""
+        ...
