@@ -7,15 +7,21 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from typing import TextIO
+
+READY = b"\x06\n"
+"""What the listener gets last when all is ready (ACK, which no line holds)."""
 
 
 class Console:
     """Prints to standard output, and to whoever waits for a start in the background."""
 
-    def __init__(self, listener: int | None = None) -> None:
-        """`listener` is the pipe of the command that started this run in the background."""
+    def __init__(self, *, log: TextIO | None = None, listener: int | None = None) -> None:
+        """`log` gets every line too; `listener` is the pipe of the command that started this run in the background."""
         self._listener = listener
+        self._log = log
         self._began = time.monotonic()
+        self._settled = False
 
     @property
     def elapsed(self) -> float:
@@ -24,7 +30,16 @@ class Console:
 
     def step(self, what: str, said: str) -> None:
         """Print one step."""
-        self.line(f"{self.elapsed:6.1f} s  {what:<13} {said}")
+        when = time.strftime("%Y-%m-%d %H:%M:%S") if self._settled else f"{self.elapsed:6.1f} s"
+        self.line(f"{when}  {what:<13} {said}")
+
+    def settle(self) -> None:
+        """The start is over: nobody waits for it any more, and from now on lines carry the date."""
+        self._settled = True
+        if self._listener is not None:
+            with contextlib.suppress(OSError):
+                os.write(self._listener, READY)
+            self.release()
 
     @contextlib.contextmanager
     def timed(self, what: str, said: str) -> Iterator[None]:
@@ -35,9 +50,7 @@ class Console:
 
     def line(self, text: str) -> None:
         """Print one line as it is."""
-        # A terminal or a log that has gone must not end the run that it was told of.
-        with contextlib.suppress(OSError, ValueError):
-            print(text, flush=True)
+        self._print(text, sys.stdout)
         if self._listener is not None:
             try:
                 os.write(self._listener, f"{text}\n".encode(errors="replace"))
@@ -47,12 +60,19 @@ class Console:
     def error(self, text: str) -> None:
         """Print what went wrong."""
         if self._listener is None:
-            print(text, file=sys.stderr, flush=True)
+            self._print(text, sys.stderr)
         else:
             self.line(text)
 
+    def _print(self, text: str, where: TextIO) -> None:
+        for each in (where, self._log):
+            # A terminal or a disk that has gone must not end the run.
+            with contextlib.suppress(OSError, ValueError):
+                if each is not None:
+                    print(text, file=each, flush=True)
+
     def release(self) -> None:
-        """Nobody waits for the start any more."""
+        """Let the command that waits for the start go."""
         if self._listener is not None:
             os.close(self._listener)
             self._listener = None
