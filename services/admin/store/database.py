@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
@@ -25,7 +25,8 @@ CLOSE_TIMEOUT = 5.0
 RETRY_AFTER = 2.0
 
 Result = TypeVar("Result")
-Connection = PoolConnectionProxy[asyncpg.Record]
+if TYPE_CHECKING:  # generic only to type checkers
+    Connection = PoolConnectionProxy[asyncpg.Record]
 
 log = get_logger(__name__)
 

@@ -73,12 +73,19 @@ class PostgresElements:
         identity = (record.info.storage_id, record.info.element_uuid)
         values = (record.element_id, record.name, record.endpoint, *identity, record.created_at, *_observed(record))
         try:
-            row = await self._database.row(_REGISTER, *values, name)
+            row = await self._register(*values, name)
         except asyncpg.UniqueViolationError:
             raise Conflict(f"the storage id {record.info.storage_id} belongs to another directory") from None
         if row is None:
             raise Conflict(f"the directory of {record.info.storage_id} is registered under another storage id")
         return _record(row), row["created"]
+
+    async def _register(self, *values: object) -> asyncpg.Record | None:
+        try:
+            return await self._database.row(_REGISTER, *values)
+        except asyncpg.UniqueViolationError:
+            # Another replica registering the same element at this moment looks like a conflict; its row is there now.
+            return await self._database.row(_REGISTER, *values)
 
     async def observe(self, record: ElementRecord) -> bool:
         return await self._database.execute(_OBSERVE, record.element_id, record.endpoint, *_observed(record)) == 1

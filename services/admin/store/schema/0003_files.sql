@@ -29,6 +29,8 @@ CREATE TABLE admin.files (
     extension         text NOT NULL
         GENERATED ALWAYS AS (lower(coalesce(substring(original_filename from '[^/\\]\.([^./\\]+)$'), ''))) STORED
 );
+COMMENT ON COLUMN admin.files.metadata IS
+    'The user''s own object. Numbers keep their exact value, but neither their notation nor the keys their order.';
 COMMENT ON COLUMN admin.files.recorded_at IS 'When this row last changed; the only thing here that no disk knows.';
 COMMENT ON COLUMN admin.files.extension IS 'What follows the last dot, without it; empty where there is none.';
 

@@ -1,0 +1,86 @@
+"""What every store of accounts, users and keys promises."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from services.admin.domain.accounts import AdminUser, UserRole, hash_secret
+from services.admin.domain.keys import KeyState, SigningKey
+from services.admin.ports import AccountStore, KeyStore, UserStore
+from services.model.errors import NotFound
+from tests.support.admin_things import NOW, account
+
+
+def user(username: str = "root") -> AdminUser:
+    return AdminUser(str(uuid.uuid4()), username, "$argon2id$…", UserRole.ADMIN, NOW)
+
+
+def key(kid: str = "one") -> SigningKey:
+    return SigningKey(kid, KeyState.ACTIVE, {"kty": "RSA", "kid": kid, "n": "AQAB"}, NOW, b"private")
+
+
+async def test_an_account_is_found_by_its_exact_client_id(accounts: AccountStore) -> None:
+    system = account(client_id="sa_system", is_system=True, secret_expires_at=NOW + timedelta(days=1))
+    await accounts.add_system(system)
+    assert await accounts.find("sa_system") == system
+    assert await accounts.find("SA_SYSTEM") is None
+    assert await accounts.find("sa_system ") is None
+
+
+async def test_there_is_no_account_before_one_is_added(accounts: AccountStore) -> None:
+    assert await accounts.find("sa_system") is None
+    assert await accounts.system() is None
+
+
+async def test_of_many_that_add_the_system_account_at_once_one_wins(accounts: AccountStore) -> None:
+    rivals = [account(client_id=f"sa_system_{number}", is_system=True) for number in range(8)]
+    won = await asyncio.gather(*(accounts.add_system(rival) for rival in rivals))
+    assert sum(won) == 1
+    assert await accounts.system() == rivals[won.index(True)]
+
+
+async def test_a_second_system_account_with_the_same_client_id_is_not_kept(accounts: AccountStore) -> None:
+    first = account(is_system=True)
+    assert await accounts.add_system(first)
+    assert not await accounts.add_system(account(is_system=True, secret_sha256=hash_secret("another")))
+    assert await accounts.system() == first
+
+
+async def test_a_changed_secret_replaces_the_old_one(accounts: AccountStore) -> None:
+    system = account(is_system=True)
+    await accounts.add_system(system)
+    await accounts.change_secret(system.id, hash_secret("new"), NOW)
+    assert await accounts.system() == replace(system, secret_sha256=hash_secret("new"), secret_expires_at=NOW)
+
+
+async def test_the_secret_of_an_unknown_account_cannot_be_changed(accounts: AccountStore) -> None:
+    with pytest.raises(NotFound):
+        await accounts.change_secret(str(uuid.uuid4()), hash_secret("new"), None)
+
+
+async def test_only_the_first_user_is_added_as_the_first(users: UserStore) -> None:
+    assert not await users.any()
+    assert await users.add_first(user())
+    assert await users.any()
+    assert not await users.add_first(user("another"))
+
+
+async def test_of_many_that_add_the_first_user_at_once_one_wins(users: UserStore) -> None:
+    assert sum(await asyncio.gather(*(users.add_first(user()) for _ in range(8)))) == 1
+
+
+async def test_a_key_comes_back_as_it_was_kept(keys: KeyStore) -> None:
+    assert await keys.published() == []
+    assert await keys.add_first(key())
+    assert await keys.published() == [key()]
+
+
+async def test_of_many_that_add_the_first_key_at_once_one_wins(keys: KeyStore) -> None:
+    won = await asyncio.gather(*(keys.add_first(key(f"key-{number}")) for number in range(8)))
+    assert sum(won) == 1
+    assert await keys.published() == [key(f"key-{won.index(True)}")]

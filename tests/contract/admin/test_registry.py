@@ -1,0 +1,159 @@
+"""What every registry promises."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from services.admin.domain.elements import ElementRecord
+from services.admin.domain.registry import Entry, Located
+from services.admin.ports import ElementStore, FileRegistry
+from services.model.errors import NotFound
+from services.model.files import FileAttributes, FileStatus
+from services.model.ids import ElementId, Subject
+from tests.support.admin_things import NOW, file, record, temporary
+
+
+@pytest.fixture
+async def element(elements: ElementStore) -> ElementRecord:
+    """The element that holds the documents."""
+    made, _ = await elements.register(record("se-rw-01"), name=None)
+    return made
+
+
+def changed(one: FileAttributes, revision: int, **changes: object) -> FileAttributes:
+    return replace(one, revision=revision, updated_at=NOW + timedelta(seconds=revision), **changes)  # type: ignore[arg-type]
+
+
+ODD = [
+    file(),
+    temporary(),
+    temporary(ttl=timedelta(seconds=1), expires_at=NOW + timedelta(microseconds=1)),
+    file(original_filename="../../etc/passwd", description="", tags=(), metadata={}),
+    file(original_filename="a\"b'c\\d\r\n\t\x01%_$1", description="{}\\u0041", tags=("a,b", '"', "{x}", "NULL")),
+    file(
+        original_filename="ж" * 512, metadata={"n": 2**80, "f": 5e-324, "neg": -0.1, "": {"": [None, True]}, "😀": "😀"}
+    ),
+    file(status=FileStatus.DELETED, deleted_at=NOW, deleted_by=Subject("root"), revision=2**40, size=2**62, epoch=9),
+    file(status=FileStatus.DAMAGED, size=0),
+    file(uploaded_at=NOW.replace(microsecond=123456), uploaded_by=Subject("keycloak:Ёлка")),
+]
+
+
+@pytest.mark.parametrize("one", ODD, ids=range(len(ODD)))
+async def test_a_row_comes_back_exactly(registry: FileRegistry, element: ElementRecord, one: FileAttributes) -> None:
+    assert await registry.record([Entry(element.element_id, one)]) == [one]
+    assert await registry.find(one.file_id) == Located(one, element.address)
+
+
+async def test_an_unknown_file_is_not_found(registry: FileRegistry, element: ElementRecord) -> None:
+    assert await registry.find(file().file_id) is None
+    with pytest.raises(NotFound):
+        await registry.mark_missing(Located(file(), element.address))
+
+
+async def test_a_later_revision_wins(registry: FileRegistry, element: ElementRecord) -> None:
+    first = file()
+    second = changed(first, 2, description="changed", tags=(), metadata={"x": 1})
+    await registry.record([Entry(element.element_id, first)])
+    assert await registry.record([Entry(element.element_id, second)]) == [second]
+    assert await registry.find(first.file_id) == Located(second, element.address)
+
+
+@pytest.mark.parametrize("revision", [1, 2])
+async def test_the_same_or_an_older_revision_changes_nothing(
+    registry: FileRegistry, element: ElementRecord, revision: int
+) -> None:
+    present = replace(file(), revision=2)
+    await registry.record([Entry(element.element_id, present)])
+    stale = changed(present, revision, description="stale")
+    assert await registry.record([Entry(element.element_id, stale)]) == [present]
+    assert await registry.find(present.file_id) == Located(present, element.address)
+
+
+async def test_a_later_revision_on_another_element_moves_the_row(
+    registry: FileRegistry, elements: ElementStore, element: ElementRecord
+) -> None:
+    other, _ = await elements.register(record("se-rw-02"), name=None)
+    first = file()
+    await registry.record([Entry(element.element_id, first)])
+    await registry.record([Entry(other.element_id, first)])
+    assert await registry.find(first.file_id) == Located(first, element.address)
+    await registry.record([Entry(other.element_id, changed(first, 2))])
+    assert await registry.find(first.file_id) == Located(changed(first, 2), other.address)
+
+
+async def test_revisions_in_any_order_end_at_the_last(registry: FileRegistry, element: ElementRecord) -> None:
+    one = file()
+    revisions = [changed(one, number, description=str(number)) for number in range(1, 21)]
+    revisions = [*revisions[1::2], *revisions[::-2]]
+    assert len(revisions) == 20
+    await asyncio.gather(*(registry.record([Entry(element.element_id, each)]) for each in revisions))
+    found = await registry.find(one.file_id)
+    assert found is not None
+    assert found.file == changed(one, 20, description="20")
+
+
+async def test_the_first_registrations_of_one_file_at_once_all_see_a_row(
+    registry: FileRegistry, element: ElementRecord
+) -> None:
+    for _ in range(20):
+        one = file()
+        rows = await asyncio.gather(*(registry.record([Entry(element.element_id, one)]) for _ in range(6)))
+        assert rows == [[one]] * 6
+
+
+async def test_many_at_once_are_all_kept_and_answered_in_order(registry: FileRegistry, element: ElementRecord) -> None:
+    many = [temporary() if number % 2 else file(tags=("x",) * (number % 3)) for number in range(50)]
+    many.append(changed(many[0], 2))
+    kept = await registry.record([Entry(element.element_id, each) for each in many])
+    assert kept == [changed(many[0], 2), *many[1:50], changed(many[0], 2)]
+
+
+async def test_no_entry_is_kept_if_one_names_an_unknown_element(registry: FileRegistry, element: ElementRecord) -> None:
+    good = file()
+    with pytest.raises(NotFound):
+        await registry.record([Entry(element.element_id, good), Entry(ElementId(str(uuid.uuid4())), file())])
+    assert await registry.find(good.file_id) is None
+
+
+async def test_nothing_to_record_is_no_error(registry: FileRegistry) -> None:
+    assert list(await registry.record([])) == []
+
+
+async def test_a_missing_file_is_marked_and_comes_back_when_seen_again(
+    registry: FileRegistry, element: ElementRecord
+) -> None:
+    one = file()
+    await registry.record([Entry(element.element_id, one)])
+    missing = replace(one, status=FileStatus.MISSING)
+    assert await registry.mark_missing(Located(one, element.address)) == missing
+    assert await registry.find(one.file_id) == Located(missing, element.address)
+    assert await registry.record([Entry(element.element_id, one)]) == [one]
+
+
+async def test_an_older_sign_of_life_does_not_bring_a_missing_file_back(
+    registry: FileRegistry, element: ElementRecord
+) -> None:
+    one = replace(file(), revision=3)
+    await registry.record([Entry(element.element_id, one)])
+    await registry.mark_missing(Located(one, element.address))
+    rows = await registry.record([Entry(element.element_id, replace(one, revision=2))])
+    assert rows == [replace(one, status=FileStatus.MISSING)]
+
+
+async def test_a_row_that_has_changed_since_is_not_marked(registry: FileRegistry, element: ElementRecord) -> None:
+    one = file()
+    await registry.record([Entry(element.element_id, changed(one, 2))])
+    assert await registry.mark_missing(Located(one, element.address)) == changed(one, 2)
+
+
+async def test_a_row_that_has_moved_since_is_not_marked(registry: FileRegistry, element: ElementRecord) -> None:
+    one = file()
+    await registry.record([Entry(element.element_id, one)])
+    elsewhere = replace(element.address, element_id=ElementId(str(uuid.uuid4())))
+    assert await registry.mark_missing(Located(one, elsewhere)) == one

@@ -1,0 +1,179 @@
+"""Admin's stores in memory. They keep the same promises as PostgreSQL's: one suite runs for both."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from services.admin.domain.accounts import AdminUser, ServiceAccount
+from services.admin.domain.elements import ElementRecord
+from services.admin.domain.keys import KeyState, SigningKey
+from services.admin.domain.listing import ElementFilter, Position
+from services.admin.domain.registry import Entry, Located, supersedes
+from services.model.errors import Conflict, NotFound, ServiceUnavailable
+from services.model.files import FileAttributes, FileStatus
+from services.model.ids import ElementId, FileId
+
+
+class MemoryAccounts:
+    """Fills `ports.AccountStore`."""
+
+    def __init__(self, *accounts: ServiceAccount) -> None:
+        self.accounts = {account.client_id: account for account in accounts}
+        self.lookups: list[str] = []
+
+    async def find(self, client_id: str) -> ServiceAccount | None:
+        self.lookups.append(client_id)
+        return self.accounts.get(client_id)
+
+    async def system(self) -> ServiceAccount | None:
+        return next((account for account in self.accounts.values() if account.is_system), None)
+
+    async def add_system(self, account: ServiceAccount) -> bool:
+        if await self.system() is not None:
+            return False
+        if account.client_id in self.accounts:
+            raise Conflict("another account has this client id")
+        self.accounts[account.client_id] = account
+        return True
+
+    async def change_secret(self, account_id: str, secret_sha256: bytes, expires_at: datetime | None) -> None:
+        account = next((each for each in self.accounts.values() if each.id == account_id), None)
+        if account is None:
+            raise NotFound("there is no such service account")
+        changed = replace(account, secret_sha256=secret_sha256, secret_expires_at=expires_at)
+        self.accounts[account.client_id] = changed
+
+
+class MemoryUsers:
+    """Fills `ports.UserStore`."""
+
+    def __init__(self) -> None:
+        self.users: list[AdminUser] = []
+
+    async def any(self) -> bool:
+        return bool(self.users)
+
+    async def add_first(self, user: AdminUser) -> bool:
+        if self.users:
+            return False
+        self.users.append(user)
+        return True
+
+
+class MemoryKeys:
+    """Fills `ports.KeyStore`."""
+
+    def __init__(self) -> None:
+        self.keys: list[SigningKey] = []
+        self.down = False
+        self.reads = 0
+
+    async def published(self) -> Sequence[SigningKey]:
+        self.reads += 1
+        if self.down:
+            raise ServiceUnavailable("the registry does not answer now")
+        kept = [key for key in self.keys if key.state is not KeyState.RETIRED]
+        return sorted(kept, key=lambda key: (key.created_at, key.kid))
+
+    async def add_first(self, key: SigningKey) -> bool:
+        if any(each.state is KeyState.ACTIVE for each in self.keys):
+            return False
+        self.keys.append(key)
+        return True
+
+
+class MemoryElements:
+    """Fills `ports.ElementStore`."""
+
+    def __init__(self, *records: ElementRecord) -> None:
+        self.records = {record.element_id: record for record in records}
+        self.down = False
+
+    async def all(self) -> Sequence[ElementRecord]:
+        if self.down:
+            raise ServiceUnavailable("the registry does not answer now")
+        return sorted(self.records.values(), key=lambda record: record.info.storage_id)
+
+    async def page(
+        self, wanted: ElementFilter, *, limit: int, offset: int = 0, after: Position | None = None
+    ) -> tuple[Sequence[ElementRecord], int]:
+        matching = sorted((each for each in self.records.values() if _matches(each, wanted)), key=_position)
+        rest = [each for each in matching if after is None or _position(each) > (after.name, after.element_id)]
+        return rest[offset : offset + limit], len(matching)
+
+    async def get(self, element_id: ElementId) -> ElementRecord | None:
+        return self.records.get(element_id)
+
+    async def register(self, record: ElementRecord, *, name: str | None) -> tuple[ElementRecord, bool]:
+        known = self._known(record)
+        if known is None:
+            self.records[record.element_id] = record
+            return record, True
+        same_status = known.health.status is record.health.status
+        moved = replace(
+            record,
+            element_id=known.element_id,
+            created_at=known.created_at,
+            name=name or known.name,
+            health=replace(record.health, since=known.health.since) if same_status else record.health,
+        )
+        self.records[known.element_id] = moved
+        return moved, False
+
+    def _known(self, record: ElementRecord) -> ElementRecord | None:
+        for each in self.records.values():
+            same_id = each.info.storage_id == record.info.storage_id
+            same_directory = each.info.element_uuid == record.info.element_uuid
+            if same_id != same_directory:
+                raise Conflict("the storage id belongs to another directory, or the directory to another storage id")
+            if same_id:
+                return each
+        return None
+
+    async def observe(self, record: ElementRecord) -> bool:
+        known = self.records.get(record.element_id)
+        if known is None or known.endpoint != record.endpoint:
+            return False
+        seen = {"info": record.info, "health": record.health, "last_seen_at": record.last_seen_at}
+        self.records[record.element_id] = replace(known, **seen)  # type: ignore[arg-type]  # each fits its field
+        return True
+
+
+class MemoryRegistry:
+    """Fills `ports.FileRegistry`."""
+
+    def __init__(self, elements: MemoryElements) -> None:
+        self._elements = elements
+        self.rows: dict[FileId, Entry] = {}
+
+    async def record(self, entries: Sequence[Entry]) -> Sequence[FileAttributes]:
+        if any(entry.element_id not in self._elements.records for entry in entries):
+            raise NotFound("the storage element is not registered")
+        for entry in entries:
+            old = self.rows.get(entry.file.file_id)
+            if old is None or supersedes(entry.file, old.file):
+                self.rows[entry.file.file_id] = entry
+        return [self.rows[entry.file.file_id].file for entry in entries]
+
+    async def find(self, file_id: FileId) -> Located | None:
+        row = self.rows.get(file_id)
+        return Located(row.file, self._elements.records[row.element_id].address) if row else None
+
+    async def mark_missing(self, seen: Located) -> FileAttributes:
+        row = self.rows.get(seen.file.file_id)
+        if row is None:
+            raise NotFound("there is no such file")
+        if row.file.revision == seen.file.revision and row.element_id == seen.element.element_id:
+            row = replace(row, file=replace(row.file, status=FileStatus.MISSING))
+            self.rows[row.file.file_id] = row
+        return row.file
+
+
+def _matches(record: ElementRecord, wanted: ElementFilter) -> bool:
+    return wanted.mode in (None, record.info.mode) and wanted.status in (None, record.health.status)
+
+
+def _position(record: ElementRecord) -> tuple[str, str]:
+    return record.name, record.element_id
