@@ -13,6 +13,10 @@ from services.admin.store.migrations import LOCK, MigrationError
 
 SCRAM_ITERATIONS = 4096
 """PostgreSQL's own default."""
+_MIGHTY = """
+SELECT rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls OR rolname = current_user AS mighty
+FROM pg_roles WHERE rolname = $1
+"""
 VIEWS = ("query_v1.files", "query_v1.schema_version")
 
 
@@ -34,9 +38,7 @@ async def ensure_reader(connection: asyncpg.Connection, role: str, password: str
 
 
 async def _exists(connection: asyncpg.Connection, role: str) -> bool:
-    row = await connection.fetchrow(
-        "SELECT rolsuper OR rolname = current_user AS mighty FROM pg_roles WHERE rolname = $1", role
-    )
+    row = await connection.fetchrow(_MIGHTY, role)
     if row is not None and row["mighty"]:
         raise MigrationError(f"the role {role!r} has rights that Query must not have: choose another name")
     return row is not None
@@ -45,7 +47,7 @@ async def _exists(connection: asyncpg.Connection, role: str) -> bool:
 async def _set_password(connection: asyncpg.Connection, role: str, password: str, *, exists: bool) -> None:
     verb = "ALTER" if exists else "CREATE"
     statements = (
-        f"{verb} ROLE %1$I LOGIN NOCREATEDB NOCREATEROLE PASSWORD %2$L",
+        f"{verb} ROLE %1$I LOGIN PASSWORD %2$L",
         "ALTER ROLE %1$I SET default_transaction_read_only = on",
     )
     for statement in statements:
