@@ -46,12 +46,12 @@ def read_cursor(text: str, request: SearchRequest, ordering: Ordering) -> Cursor
     try:
         padded = text.encode("ascii") + b"=" * (-len(text) % 4)
         fingerprint, value, file_id, total = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-        cursor = Cursor(Position(_sort_value(value, ordering.key), parse_file_id(file_id)), _natural(total))
+        ours = isinstance(fingerprint, str) and fingerprint == _fingerprint(request, ordering)
+        if ours:  # else the value may be one of another order
+            return Cursor(Position(_sort_value(value, ordering.key), parse_file_id(file_id)), _natural(total))
     except (ValueError, TypeError, RecursionError, ValidationFailed):
         raise ValidationFailed.of("cursor", "is not one that a search gave out") from None
-    if fingerprint != _fingerprint(request, ordering):
-        raise ValidationFailed.of("cursor", "belongs to another search: repeat all its conditions and its order")
-    return cursor
+    raise ValidationFailed.of("cursor", "belongs to another search: repeat all its conditions and its order")
 
 
 def _fingerprint(request: SearchRequest, ordering: Ordering) -> str:
