@@ -1,0 +1,126 @@
+"""One part is away: what needs it says so, the rest goes on, and all is well when it is back. A mesh of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import httpx
+import psutil
+import pytest
+
+from tests.support.mesh import Mesh
+
+PATIENCE = 30.0
+
+
+@pytest.fixture(scope="module")
+def mesh() -> Iterator[Mesh]:
+    made = Mesh.start()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def client(mesh: Mesh) -> Iterator[httpx.Client]:
+    with mesh.client(mesh.token()) as made:
+        yield made
+
+
+@contextmanager
+def away(mesh: Mesh, process: str) -> Iterator[None]:
+    """Kill a process, and keep the supervisor from starting it again until the block ends."""
+    pid = mesh.pid(process)
+    supervisor = psutil.Process(pid).ppid()
+    os.kill(supervisor, signal.SIGSTOP)
+    try:
+        os.kill(pid, signal.SIGKILL)
+        yield
+    finally:
+        os.kill(supervisor, signal.SIGCONT)
+    eventually(lambda: mesh.pid(process) != pid)
+
+
+def eventually(true: Callable[[], bool]) -> None:
+    """Return once `true()`; fails after a while."""
+    ends = time.monotonic() + PATIENCE
+    while not true():
+        assert time.monotonic() < ends, "it never became true"
+        time.sleep(0.1)
+
+
+def put(client: httpx.Client, policy: str, data: bytes = b"x") -> httpx.Response:
+    return client.put("/files/content", params={"filename": "a.txt", "retention_policy": policy}, content=data)
+
+
+def error(answer: httpx.Response) -> tuple[int, str]:
+    body = answer.json().get("error") if answer.status_code >= 400 else None
+    return answer.status_code, body["code"] if body else ""
+
+
+def test_without_an_element_only_its_documents_wait(mesh: Mesh, client: httpx.Client) -> None:
+    draft = put(client, "temporary", b"draft").json()["file_id"]
+    contract = put(client, "permanent", b"contract").json()["file_id"]
+    with away(mesh, "se-edit-01"):
+        gone = client.get(f"/files/{draft}/download")
+        assert error(gone) == (503, "STORAGE_UNAVAILABLE")
+        assert int(gone.headers["retry-after"]) > 0
+        assert error(client.delete(f"/files/{draft}")) == (503, "STORAGE_UNAVAILABLE")
+        refused = put(client, "temporary")
+        assert error(refused) in {(503, "NO_ELEMENT_AVAILABLE"), (503, "STORAGE_UNAVAILABLE")}
+        assert "127.0.0.1" not in refused.text
+        eventually(lambda: error(put(client, "temporary")) == (503, "NO_ELEMENT_AVAILABLE"))
+        assert client.get(f"/files/{draft}").json()["status"] == "active"
+        assert client.get(f"/files/{contract}/download").content == b"contract"
+        assert error(put(client, "permanent")) == (201, "")
+    eventually(lambda: client.get(f"/files/{draft}/download").content == b"draft")
+    eventually(lambda: error(put(client, "temporary")) == (201, ""))
+
+
+def test_without_admin_reading_goes_on_and_uploads_wait(mesh: Mesh, client: httpx.Client) -> None:
+    ident = put(client, "permanent", b"kept").json()["file_id"]
+    with away(mesh, "admin"):
+        assert client.get(f"/files/{ident}").status_code == 200
+        assert client.get(f"/files/{ident}/download").content == b"kept"
+        assert client.post("/search", json={"filename": "a.txt"}).status_code == 200
+        refused = put(client, "permanent")
+        assert error(refused) == (503, "SERVICE_UNAVAILABLE")
+        assert int(refused.headers["retry-after"]) > 0
+    eventually(lambda: error(put(client, "permanent")) == (201, ""))
+
+
+@pytest.mark.parametrize("process", ["ingester", "query", "gateway"])
+def test_a_killed_process_comes_back(mesh: Mesh, client: httpx.Client, process: str) -> None:
+    ident = put(client, "permanent", b"kept").json()["file_id"]
+    with away(mesh, process):
+        assert error(put(client, "permanent"))[0] in {201, 503}
+        assert client.get(f"/files/{ident}/download").status_code in {200, 503}
+    eventually(lambda: error(put(client, "permanent")) == (201, ""))
+    eventually(lambda: client.get(f"/files/{ident}/download").content == b"kept")
+
+
+def test_a_lost_bytes_file_is_gone_not_empty(mesh: Mesh, client: httpx.Client) -> None:
+    ident = put(client, "permanent", b"lost").json()["file_id"]
+    (attributes,) = mesh.data_dir("se-rw-01").rglob(f"files/**/*{ident}*.attr.json")
+    attributes.with_name(json.loads(attributes.read_text())["storage_filename"]).unlink()
+    assert error(client.get(f"/files/{ident}/download")) == (410, "FILE_MISSING")
+
+
+def test_changed_bytes_are_never_served_as_good(mesh: Mesh, client: httpx.Client) -> None:
+    data = os.urandom(1 << 20)
+    ident = put(client, "permanent", data).json()["file_id"]
+    (attributes,) = mesh.data_dir("se-rw-01").rglob(f"files/**/*{ident}*.attr.json")
+    path = attributes.with_name(json.loads(attributes.read_text())["storage_filename"])
+    with path.open("r+b") as file:
+        file.seek(500_000)
+        flipped = bytes([data[500_000] ^ 1])
+        file.write(flipped)
+    try:
+        answer = client.get(f"/files/{ident}/download")
+    except httpx.RemoteProtocolError:  # the headers were out before the damage was known: the connection is broken
+        return
+    assert error(answer) == (500, "FILE_DAMAGED")
