@@ -1,0 +1,1 @@
+"""What an element decides without touching anything: modes, names, folders, documents, limits."""
