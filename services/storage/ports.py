@@ -1,0 +1,127 @@
+"""What the use cases need of the world, each with its contract in words.
+
+`tests/contract/storage` holds one suite for each port, run for the in-memory and the real store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from services.model.files import ByteRange, FileAttributes, FileStatus
+from services.model.ids import FileId
+from services.model.paging import Page, PageRequest
+from services.storage.domain.changes import Decision
+from services.storage.domain.documents import Document
+from services.storage.domain.space import Room
+
+Bytes = bytes | memoryview
+"""Content as it comes from the wire; not copied on its way to the disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What an element holds, as far as its index knows."""
+
+    files: Mapping[FileStatus, int]
+    """How many, by status."""
+    used: int
+    """Bytes of content, that of deleted files included until it is collected."""
+
+
+class Incoming(Protocol):
+    """One file's content on its way in. Nobody sees it before `commit` has returned."""
+
+    async def write(self, chunk: Bytes) -> None:
+        """Take the next bytes; they may lie in memory for a while (bounded), but not be changed any more.
+
+        Raises `StorageFull` when the disk is, `StorageUnavailable` when it fails.
+        """
+        ...
+
+    async def finish(self) -> str:
+        """Make all bytes durable; their SHA-256. No `write` after it. Raises as `write`."""
+        ...
+
+    async def commit(self, attributes: FileAttributes) -> FileAttributes:
+        """Make the file visible, under its lock: durable when this returns, with its epoch filled in.
+
+        If the id is taken by a file of the same size and digest, that one is returned and this content dropped.
+        Raises `Conflict` if the id is taken by other content, `StorageFull` (nothing was kept), `StorageUnavailable`
+        (outcome unknown). Once begun it must be awaited to its end.
+        """
+        ...
+
+
+class Content(Protocol):
+    """A stored file's bytes on their way out."""
+
+    async def read(self) -> bytes:
+        """The next bytes, at most 1 MiB; empty at the end. Raises `StorageUnavailable` when the disk fails."""
+        ...
+
+    @property
+    def sha256(self) -> str:
+        """Of all bytes read so far."""
+        ...
+
+
+class Files(Protocol):
+    """The files of one element: the disk is the truth, an index only finds them."""
+
+    async def find(self, file_id: FileId) -> Document:
+        """The file's document as it lies on the disk now.
+
+        Raises `NotFound` only if the disk has none, `FileDamaged` if it has one that cannot be trusted,
+        `StorageUnavailable` if it cannot be read.
+        """
+        ...
+
+    async def page(self, status: FileStatus | None, page: PageRequest) -> Page[FileAttributes]:
+        """Files of `status` (None: of any), by time of upload and id. The cursor's cost does not grow with depth.
+
+        A file whose document cannot be trusted is left out, and logged. Raises `StorageUnavailable` while the index
+        is incomplete: a part is never given for the whole. Raises `ValidationFailed` for a cursor that is not ours.
+        """
+        ...
+
+    def usage(self) -> Usage:
+        """What the element holds. While the index is incomplete, as far as it is known."""
+        ...
+
+    async def room(self) -> Room:
+        """How much room there is now. Raises `StorageUnavailable` when the disk does not say."""
+        ...
+
+    @property
+    def writable(self) -> bool:
+        """False for good once a write has failed in a way that leaves its outcome unknown; a restart looks again."""
+        ...
+
+    def receive(self, file_id: FileId, declared_size: int | None) -> AbstractAsyncContextManager[Incoming]:
+        """Take a file's content in; room for `declared_size` bytes is kept from here on.
+
+        Left without `commit`, nothing of it stays. Raises `StorageFull`, `StorageUnavailable` on entering.
+        """
+        ...
+
+    async def change(self, file_id: FileId, decide: Decision) -> FileAttributes:
+        """Replace the file's attributes by what `decide` makes of the present ones, under the file's lock.
+
+        Durable when this returns, with the epoch filled in. If `decide` returns those themselves, nothing is written;
+        what it raises is raised, and nothing changed. Raises as `find` and `Incoming.commit`. Once begun it must be
+        awaited to its end.
+        """
+        ...
+
+    def content(
+        self, document: Document, wanted: ByteRange | None, *, hashed: bool
+    ) -> AbstractAsyncContextManager[Content]:
+        """Open a file's bytes, those of `wanted` (None: all), which lies within its size.
+
+        `hashed`: whether `Content.sha256` is wanted. Raises `FileMissing` if they are not there, `FileDamaged` if
+        there are more or fewer than the document says, `StorageUnavailable` if they cannot be read.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""What an element can do, one verb a file."""

@@ -1,0 +1,65 @@
+"""The element's mode, and the lock that makes a change of it sharp."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from services.model.elements import Mode
+from services.storage.domain.modes import ModeState, Operation, require
+
+
+class ModeGate:
+    """The element's mode, and what it permits; see the table in `domain/modes.py`.
+
+    Commits hold the lock shared, a change of the mode takes it exclusively: once the change has been answered, nothing
+    commits under the old mode. A change that waits lets no new commit in, so that it gets its turn.
+    """
+
+    def __init__(self, state: ModeState) -> None:
+        self._state = state
+        self._turn = asyncio.Condition()
+        self._commits = 0
+        self._changing = False
+
+    @property
+    def mode(self) -> Mode:
+        return self._state.mode
+
+    @property
+    def state(self) -> ModeState:
+        return self._state
+
+    def require(self, operation: Operation) -> None:
+        """Raise `ModeNotAllowed` unless the present mode permits `operation`."""
+        require(self._state.mode, operation)
+
+    @asynccontextmanager
+    async def held(self, operation: Operation) -> AsyncIterator[None]:
+        """Keep the mode as it is meanwhile. Raises `ModeNotAllowed` unless it permits `operation`."""
+        async with self._turn:
+            await self._turn.wait_for(lambda: not self._changing)
+            self.require(operation)
+            self._commits += 1
+        try:
+            yield
+        finally:
+            self._commits -= 1
+            await self._wake()
+
+    async def become(self, state: ModeState) -> None:
+        """Change the mode once no commit is under way. Returns when nothing can commit under the old one."""
+        async with self._turn:
+            await self._turn.wait_for(lambda: not self._changing)
+            self._changing = True
+            try:
+                await self._turn.wait_for(lambda: self._commits == 0)
+                self._state = state
+            finally:
+                self._changing = False
+                self._turn.notify_all()
+
+    async def _wake(self) -> None:
+        async with self._turn:
+            self._turn.notify_all()
