@@ -1,0 +1,131 @@
+"""Steps 3 to 7 of the commit protocol; see the head of this package.
+
+`create` and `change` are one job of a thread each; whoever starts it holds the file's lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+from services.model.errors import Conflict
+from services.model.files import FileAttributes
+from services.model.ids import FileId
+from services.storage.domain.changes import Decision
+from services.storage.domain.documents import Document, encode
+from services.storage.domain.names import storage_filename
+from services.storage.store.durable import Folders, sync_folder, write_file
+from services.storage.store.fs import FileSystem
+from services.storage.store.health import FULL, WriteHealth, full
+from services.storage.store.index import Index
+from services.storage.store.layout import Layout
+from services.storage.store.lookup import Lookup
+from services.storage.store.part import Part
+
+
+class Commits:
+    """Makes changes visible and durable."""
+
+    def __init__(
+        self, *, fs: FileSystem, layout: Layout, health: WriteHealth, index: Index, lookup: Lookup, epoch: int
+    ) -> None:
+        self._fs, self._layout, self._health, self._index, self._lookup = fs, layout, health, index, lookup
+        self._epoch = epoch
+        self._temporaries = layout.temporaries(epoch)
+        self._folders = Folders(fs, layout.root)
+        self._numbers = itertools.count(1)
+
+    def temporary(self, file_id: FileId, suffix: str) -> Path:
+        """A name that nobody has, among the temporaries of this epoch: one file may come in twice at a time."""
+        return self._temporaries / f"{file_id}.{next(self._numbers)}.{suffix}"
+
+    def create(self, part: Part, attributes: FileAttributes) -> Document:
+        """Make a new file of a finished part, or find that it is there already. Raises as `Incoming.commit`."""
+        existing = self._lookup.taken(attributes.file_id)
+        if existing is not None:
+            return _same(existing, attributes)
+        with self._health.preparing():
+            document = self._named(replace(attributes, epoch=self._epoch))
+            prepared = self._prepare(document)
+        # (With the journal: `begin` becomes durable here.)
+        data = self._layout.data(attributes.file_id, document.storage_filename)
+        with self._health.committing():
+            self._move_in(part.path, data, or_else=prepared)
+            self._replace_attributes(prepared, document, created=data)
+        # (With the journal: `commit`, with the next number, becomes durable here.)
+        part.published()
+        self._index.put([document])
+        return document
+
+    def change(self, file_id: FileId, decide: Decision) -> Document:
+        """Replace a file's attributes. Raises as `Files.change`."""
+        present = self._lookup.find(file_id)
+        attributes = decide(present)
+        if attributes is present.attributes:
+            return present
+        document = present.changed(replace(attributes, epoch=self._epoch))
+        with self._health.preparing():
+            self._folders.ensure(self._layout.folder(file_id))
+            prepared = self._prepare(document)
+        with self._health.committing():
+            self._replace_attributes(prepared, document)
+        self._index.put([document])
+        return document
+
+    def _named(self, attributes: FileAttributes) -> Document:
+        """The document of a new file, under a name that is free. An orphan of the same name is left where it is."""
+        folder = self._layout.folder(attributes.file_id)
+        self._folders.ensure(folder)
+        at = attributes.uploaded_at
+        while True:
+            name = storage_filename(
+                attributes.original_filename, user=attributes.uploaded_by, at=at, file_id=attributes.file_id
+            )
+            if not self._fs.exists(folder / name):
+                return Document(attributes, name)
+            at += timedelta(seconds=1)
+
+    def _prepare(self, document: Document) -> Path:
+        """Step 3: the new attributes, durable, beside the part."""
+        path = self.temporary(document.attributes.file_id, "attr.json")
+        write_file(self._fs, path, encode(document))
+        return path
+
+    def _move_in(self, part: Path, data: Path, *, or_else: Path) -> None:
+        """Step 5. If the disk is too full for the name, nothing has happened: `or_else` goes, raises `StorageFull`."""
+        try:
+            self._fs.rename(part, data)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            self._forget(or_else)
+            raise full() from error
+        sync_folder(self._fs, data.parent)
+
+    def _replace_attributes(self, prepared: Path, document: Document, *, created: Path | None = None) -> None:
+        """Step 6: the commit point. If the disk is too full for the name, what was `created` goes again."""
+        target = self._layout.attributes(document.attributes.file_id, document.storage_filename)
+        try:
+            self._fs.rename(prepared, target)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            self._forget(prepared)
+            if created is not None:
+                self._fs.unlink(created)
+                sync_folder(self._fs, created.parent)
+            raise full() from error
+        sync_folder(self._fs, target.parent)
+
+    def _forget(self, temporary: Path) -> None:
+        with contextlib.suppress(OSError):  # it goes at the next start
+            self._fs.unlink(temporary)
+
+
+def _same(existing: Document, attributes: FileAttributes) -> Document:
+    if (existing.attributes.size, existing.attributes.sha256) != (attributes.size, attributes.sha256):
+        raise Conflict("another file has this id")
+    return existing

@@ -1,0 +1,196 @@
+"""Opening an element, in the order that keeps it safe: lock, identity, epoch, fence, mode, index."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.chassis.logs import get_logger
+from services.model.clock import Clock
+from services.model.elements import Mode
+from services.model.errors import StorageUnavailable
+from services.model.ids import StorageId, Subject
+from services.storage.domain.modes import ModeState
+from services.storage.store import leadership
+from services.storage.store.commits import Commits
+from services.storage.store.documents import DocumentFiles
+from services.storage.store.durable import Folders, sync_folder
+from services.storage.store.files import ElementFiles, Parts
+from services.storage.store.fs import FileSystem
+from services.storage.store.health import WriteHealth
+from services.storage.store.identity import ElementFile, check_before_lock, read_or_make, still_there
+from services.storage.store.index import Index, known_element
+from services.storage.store.layout import Layout
+from services.storage.store.lookup import Lookup
+from services.storage.store.modefile import read_mode, write_mode
+from services.storage.store.pool import Pool
+from services.storage.store.rebuild import Rebuild
+from services.storage.store.refusal import ElementRefused
+from services.storage.store.space import Space
+
+WRITE_THREADS = 16
+"""A commit waits for the disk most of its time, and the disk takes many at once."""
+READ_THREADS = 8
+FIRST_MODE_BY = Subject("SE_MODE")
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What an element is opened with. Sizes in bytes."""
+
+    storage_id: StorageId
+    data_dir: Path
+    index_dir: Path
+    init: bool
+    """Whether an empty directory may become a new element."""
+    mode: Mode
+    """Of a new element; counts only where no mode was kept."""
+    min_free_space: int
+    capacity: int
+    """0: as much as the file system has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """An open element."""
+
+    identity: ElementFile
+    epoch: int
+    mode: ModeState
+    files: ElementFiles
+    rebuild: Rebuild
+    _parts: Parts
+
+    async def check_filesystem(self) -> None:
+        """Return if the directory is there and is written to. Raises `StorageUnavailable` with the reason."""
+        parts = self._parts
+        if not parts.health.writable:
+            raise StorageUnavailable(f"stopped writing: {parts.health.reason}")
+        if not await parts.reads.run(still_there, parts.fs, parts.layout, self.identity):
+            raise StorageUnavailable("element.json is gone or another one: is the file system mounted?")
+
+    async def check_index(self) -> None:
+        """Return if the index is complete. Raises `StorageUnavailable`."""
+        if not self._parts.index.complete:
+            raise StorageUnavailable("the index is being made")
+
+
+@contextmanager
+def open_element(options: Options, *, clock: Clock, fs: FileSystem | None = None) -> Iterator[Element]:
+    """Open an element; closed on leaving, when nothing is under way any more. Call it inside the running loop.
+
+    `fs`: another file system, for tests. Raises `ElementRefused` if the directory must not be served as it is.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            element = _open(options, clock, fs or FileSystem(), stack)
+        except OSError as error:
+            raise ElementRefused(f"{options.data_dir} cannot be used: {error}") from error
+        except sqlite3.Error as error:
+            raise ElementRefused(f"SE_INDEX_DIR ({options.index_dir}) cannot be used: {error}") from error
+        yield element
+
+
+def _open(options: Options, clock: Clock, fs: FileSystem, stack: contextlib.ExitStack) -> Element:
+    layout = Layout(options.data_dir)
+    _check_index_folder(options)
+    known = known_element(options.index_dir)
+    if options.init:
+        _make_root(fs, layout.root)
+    check_before_lock(fs, layout, init=options.init, known=known)
+    stack.enter_context(leadership.locked(fs, layout))
+    identity = read_or_make(fs, layout, options.storage_id, init=options.init, known=known, now=clock.now())
+    _make_rooms(fs, layout)
+    previous = leadership.latest_epoch(fs, layout)
+    epoch = leadership.claim(fs, layout)
+    leftovers = leadership.fence(fs, layout, epoch, clock.now())
+    mode = _mode(fs, layout, epoch, options.mode, clock)
+    health = WriteHealth()
+    index = stack.enter_context(_open_index(options.index_dir, health, epoch))
+    index.resume(identity.element_uuid, previous)
+    parts = _parts(fs, layout, health, index, options, epoch, stack)
+    log.info("element opened", storage_id=identity.storage_id, element_uuid=identity.element_uuid, epoch=epoch,
+             mode=mode.mode, leftovers_removed=leftovers, index_complete=index.complete)  # fmt: skip
+    rebuild = Rebuild(
+        fs=fs, layout=layout, health=health, index=index, documents=DocumentFiles(fs, layout),
+        clock=clock, pool=parts.reads,
+    )  # fmt: skip
+    return Element(identity, epoch, mode, ElementFiles(parts), rebuild, parts)
+
+
+def _parts(
+    fs: FileSystem,
+    layout: Layout,
+    health: WriteHealth,
+    index: Index,
+    options: Options,
+    epoch: int,
+    stack: contextlib.ExitStack,
+) -> Parts:
+    lookup = Lookup(index, DocumentFiles(fs, layout))
+    reads, writes = Pool("read", READ_THREADS), Pool("write", WRITE_THREADS)
+    stack.callback(reads.close)
+    stack.callback(writes.close)
+    return Parts(
+        fs=fs,
+        layout=layout,
+        health=health,
+        index=index,
+        lookup=lookup,
+        commits=Commits(fs=fs, layout=layout, health=health, index=index, lookup=lookup, epoch=epoch),
+        space=Space(
+            fs, layout, keep_free=options.min_free_space, limit=options.capacity, used=lambda: index.usage.used
+        ),
+        reads=reads,
+        writes=writes,
+    )
+
+
+@contextmanager
+def _open_index(folder: Path, health: WriteHealth, epoch: int) -> Iterator[Index]:
+    """The index; closed as complete only if the outcome of everything that was begun is known."""
+    index = Index(folder)
+    try:
+        yield index
+    finally:
+        index.close(epoch if health.writable else None)
+
+
+def _check_index_folder(options: Options) -> None:
+    data, index = options.data_dir.resolve(), options.index_dir.resolve()
+    if index == data or data in index.parents:
+        raise ElementRefused(
+            f"SE_INDEX_DIR ({index}) lies in SE_DATA_DIR: it is local to one process, the data may not be"
+        )
+
+
+def _make_root(fs: FileSystem, root: Path) -> None:
+    missing = [folder for folder in (root, *root.parents) if not fs.exists(folder)]
+    for folder in reversed(missing):
+        fs.mkdir(folder)
+        sync_folder(fs, folder.parent)
+
+
+def _make_rooms(fs: FileSystem, layout: Layout) -> None:
+    rooms = (layout.epochs, layout.files, layout.incoming, layout.quarantine)
+    folders = Folders(fs, layout.root)
+    for room in rooms:
+        folders.ensure(room)
+    if len({fs.device(room) for room in rooms}) != 1:
+        raise ElementRefused(f"the folders in {layout.root} lie on different file systems: nothing could be renamed")
+
+
+def _mode(fs: FileSystem, layout: Layout, epoch: int, configured: Mode, clock: Clock) -> ModeState:
+    kept = read_mode(fs, layout)
+    if kept is None:
+        kept = ModeState(mode=configured, revision=1, changed_at=clock.now(), changed_by=FIRST_MODE_BY)
+        write_mode(fs, layout, layout.temporaries(epoch), kept)
+    elif kept.mode is not configured:
+        log.info("SE_MODE counts only for a new element", configured=configured, mode=kept.mode)
+    return kept

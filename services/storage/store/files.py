@@ -1,0 +1,124 @@
+"""The files of one element, as the use cases see them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+
+from services.model.errors import StorageUnavailable
+from services.model.files import ByteRange, FileAttributes, FileStatus
+from services.model.ids import FileId
+from services.model.paging import Page, PageRequest
+from services.storage.domain.changes import Decision
+from services.storage.domain.documents import Document
+from services.storage.domain.space import Room
+from services.storage.ports import Usage
+from services.storage.store.commits import Commits
+from services.storage.store.content import StoredContent
+from services.storage.store.cursors import Position, read_cursor, write_cursor
+from services.storage.store.fs import FileSystem
+from services.storage.store.health import WriteHealth, reading
+from services.storage.store.incoming import IncomingFile
+from services.storage.store.index import Index, IndexFailed
+from services.storage.store.layout import Layout
+from services.storage.store.locks import FileLocks
+from services.storage.store.lookup import Lookup
+from services.storage.store.part import Part
+from services.storage.store.pool import Pool
+from services.storage.store.space import Space
+
+PUSHES = 4
+"""Uploads that may keep a thread waiting for the disk before their end; there are more threads than these."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What `ElementFiles` is made of."""
+
+    fs: FileSystem
+    layout: Layout
+    health: WriteHealth
+    index: Index
+    lookup: Lookup
+    commits: Commits
+    space: Space
+    reads: Pool
+    writes: Pool
+
+
+class ElementFiles:
+    """Fills `ports.Files`."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._locks = FileLocks()
+        self._pushes = asyncio.Semaphore(PUSHES)
+
+    @property
+    def writable(self) -> bool:
+        return self._parts.health.writable
+
+    def usage(self) -> Usage:
+        return self._parts.index.usage
+
+    async def room(self) -> Room:
+        return await self._parts.reads.run(self._room)
+
+    async def find(self, file_id: FileId) -> Document:
+        return await self._parts.reads.run(self._parts.lookup.find, file_id)
+
+    async def page(self, status: FileStatus | None, page: PageRequest) -> Page[FileAttributes]:
+        after = read_cursor(page.cursor) if page.cursor else None
+        return await self._parts.reads.run(self._page, status, page, after)
+
+    def receive(self, file_id: FileId, declared_size: int | None) -> AbstractAsyncContextManager[IncomingFile]:
+        p = self._parts
+        part = Part(p.fs, p.commits.temporary(file_id, "part"), p.space, p.health)
+        return IncomingFile(
+            file_id, part, declared_size, writes=p.writes, pushes=self._pushes, locks=self._locks, commits=p.commits
+        )
+
+    async def change(self, file_id: FileId, decide: Decision) -> FileAttributes:
+        async with self._locks.hold(file_id):
+            document = await self._parts.writes.run(self._parts.commits.change, file_id, decide)
+        return document.attributes
+
+    @asynccontextmanager
+    async def content(
+        self, document: Document, wanted: ByteRange | None, *, hashed: bool
+    ) -> AsyncIterator[StoredContent]:
+        file = document.attributes
+        first, length = (wanted.first, len(wanted)) if wanted else (0, file.size)
+        path = self._parts.layout.data(file.file_id, document.storage_filename)
+        async with StoredContent(
+            self._parts.fs, path, expected_size=file.size, first=first, length=length, hashed=hashed,
+            reads=self._parts.reads,
+        ) as content:  # fmt: skip
+            yield content
+
+    def _room(self) -> Room:
+        try:
+            with reading():
+                return self._parts.space.room()
+        except FileNotFoundError:
+            raise StorageUnavailable("the storage element's directory is not there") from None
+
+    def _page(self, status: FileStatus | None, page: PageRequest, after: Position | None) -> Page[FileAttributes]:
+        index = self._parts.index
+        if not index.complete:
+            raise StorageUnavailable("the storage element's index is being made; try again", retry_after=10)
+        try:
+            rows = index.page(status, after, page.offset, page.limit + 1)
+        except IndexFailed as error:
+            raise StorageUnavailable("the storage element's index does not answer", retry_after=10) from error
+        shown, has_more = rows[: page.limit], len(rows) > page.limit
+        counts = index.usage.files
+        documents = [document for row in shown if (document := self._parts.lookup.read(row)) is not None]
+        return Page(
+            items=[document.attributes for document in documents],
+            total=sum(counts.values()) if status is None else counts.get(status, 0),
+            has_more=has_more,
+            next_cursor=write_cursor(Position(shown[-1].uploaded_ms, shown[-1].file_id)) if has_more else "",
+        )

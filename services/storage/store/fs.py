@@ -1,0 +1,124 @@
+"""Every file-system call of the store, one method each and nothing more: the place where tests inject faults.
+
+Methods raise `OSError` as the operating system does. Paths are made by `layout.py`, never by a client.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+Bytes = bytes | memoryview
+
+FILE_MODE = 0o640
+FOLDER_MODE = 0o750
+
+READ = os.O_RDONLY | os.O_CLOEXEC
+CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+"""A new file; fails if the name is taken."""
+LOCK = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+class Kind(Enum):
+    """What a name in a folder stands for."""
+
+    FILE = "file"
+    FOLDER = "folder"
+    OTHER = "other"
+    """Symbolic links among them: they are never followed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A name in a folder."""
+
+    name: str
+    kind: Kind
+
+
+class FileSystem:
+    """The operating system's."""
+
+    def open(self, path: Path, flags: int) -> int:
+        return os.open(path, flags | os.O_NOFOLLOW, FILE_MODE)
+
+    def close(self, descriptor: int) -> None:
+        os.close(descriptor)
+
+    def write(self, descriptor: int, data: Bytes) -> int:
+        """How many bytes were taken; perhaps not all."""
+        return os.write(descriptor, data)
+
+    def read(self, descriptor: int, length: int, offset: int) -> bytes:
+        """Perhaps fewer than `length`; empty at the end."""
+        return os.pread(descriptor, length, offset)
+
+    def size(self, descriptor: int) -> int:
+        return os.fstat(descriptor).st_size
+
+    def allocate(self, descriptor: int, offset: int, length: int) -> None:
+        """Give the file real blocks, so that writing them cannot fail for want of room; it grows accordingly."""
+        os.posix_fallocate(descriptor, offset, length)
+
+    def truncate(self, descriptor: int, length: int) -> None:
+        os.ftruncate(descriptor, length)
+
+    def fsync(self, descriptor: int) -> None:
+        os.fsync(descriptor)
+
+    def fdatasync(self, descriptor: int) -> None:
+        os.fdatasync(descriptor)
+
+    def lock(self, descriptor: int) -> None:
+        """Take the exclusive flock. Raises `BlockingIOError` if another process has it."""
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def rename(self, source: Path, target: Path) -> None:
+        source.rename(target)
+
+    def link(self, source: Path, target: Path) -> None:
+        """A second name. Raises `FileExistsError` if it is taken."""
+        target.hardlink_to(source)
+
+    def unlink(self, path: Path) -> None:
+        path.unlink()
+
+    def mkdir(self, path: Path) -> None:
+        path.mkdir(FOLDER_MODE)
+
+    def rmdir(self, path: Path) -> None:
+        path.rmdir()
+
+    def entries(self, folder: Path) -> list[Entry]:
+        """All names in a folder, in no order."""
+        with os.scandir(folder) as found:
+            return [Entry(each.name, _kind(each)) for each in found]
+
+    def exists(self, path: Path) -> bool:
+        """Whether anything has that name. Raises `OSError` when that cannot be told."""
+        try:
+            path.lstat()
+        except FileNotFoundError:
+            return False
+        return True
+
+    def device(self, path: Path) -> int:
+        """Which file system a path lies on."""
+        return path.stat().st_dev
+
+    def space(self, path: Path) -> tuple[int, int]:
+        """Bytes that are free for us, and the size of the file system."""
+        found = os.statvfs(path)
+        return found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
+
+
+def _kind(entry: os.DirEntry[str]) -> Kind:
+    if entry.is_symlink():
+        return Kind.OTHER
+    if entry.is_file(follow_symlinks=False):
+        return Kind.FILE
+    return Kind.FOLDER if entry.is_dir(follow_symlinks=False) else Kind.OTHER

@@ -1,0 +1,83 @@
+"""What an error of the disk means: full, passing, or the end of writing."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from services.chassis.logs import get_logger
+from services.model.errors import StorageFull, StorageUnavailable
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+SHORTAGE = frozenset({errno.EMFILE, errno.ENFILE})
+"""Too many open files: only `open` says so, nothing has been done, and it passes."""
+
+log = get_logger(__name__)
+
+
+class WriteHealth:
+    """Whether the element still writes. Once it has stopped, only a restart, which looks at the disk again, begins."""
+
+    def __init__(self) -> None:
+        self.reason = ""
+        """Why it stopped; empty while it writes."""
+
+    @property
+    def writable(self) -> bool:
+        return not self.reason
+
+    def require(self) -> None:
+        """Raise `StorageUnavailable` unless the element writes."""
+        if self.reason:
+            raise StorageUnavailable("the storage element has stopped writing after a disk error")
+
+    def stop(self, reason: str) -> None:
+        """Write nothing any more; the first reason stays."""
+        if not self.reason:
+            self.reason = reason
+            log.error("a disk error leaves an outcome unknown: the element stops writing", reason=reason)
+
+    @contextmanager
+    def preparing(self) -> Iterator[None]:
+        """Around what can be undone: a full disk is `StorageFull`; any other failure stops the writing."""
+        self.require()
+        try:
+            yield
+        except OSError as error:
+            if error.errno in FULL:
+                raise full() from error
+            if error.errno in SHORTAGE:
+                log.warning("too many open files", error=str(error))
+                raise StorageUnavailable("the storage element is overloaded", retry_after=2) from error
+            raise self._stopped(error) from error
+
+    @contextmanager
+    def committing(self) -> Iterator[None]:
+        """Around what cannot: any failure stops the writing, since nobody knows what the disk has kept."""
+        self.require()
+        try:
+            yield
+        except OSError as error:
+            raise self._stopped(error) from error
+
+    def _stopped(self, error: OSError) -> StorageUnavailable:
+        self.stop(str(error))
+        return StorageUnavailable("a disk error: whether the change was kept is not known, ask again with the same id")
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Around reads: a failure is `StorageUnavailable`, but a name that is not there stays a `FileNotFoundError`."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        log.error("the disk cannot be read", error=str(error))  # noqa: TRY400 - the trace would tell no more
+        raise StorageUnavailable("the storage element cannot read its disk") from error
+
+
+def full() -> StorageFull:
+    """The refusal for want of room."""
+    return StorageFull("the storage element has no room for the file")

@@ -1,0 +1,268 @@
+"""The index: finds files, for listing and counting. SQLite, local to one process, rebuildable from the disk.
+
+It never decides what a file is: whoever finds a file here reads its attributes from the disk. Counts are kept by
+triggers, so that rows and counts change in one transaction.
+
+It counts as complete only if the process that led in the epoch before closed it, and wrote that epoch into it, as its
+last act. The claim of the next epoch thus makes every index stale that does not know all: one of a process that was
+killed, one restored from a backup, one that stayed behind while another host led.
+
+SQLite's own durability is set to NORMAL with a write-ahead log: after a power cut the last rows may be missing, never
+garbled, and then the epoch is missing too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from services.chassis.logs import get_logger
+from services.model.files import FileStatus
+from services.model.ids import ElementUuid, FileId
+from services.storage.domain.documents import Document
+from services.storage.ports import Usage
+from services.storage.store.cursors import Position
+
+SCHEMA_VERSION = "1"
+FILE_NAME = "index.sqlite"
+
+_SCHEMA = """
+CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE files (
+    file_id BLOB PRIMARY KEY,
+    storage_filename TEXT NOT NULL,
+    uploaded_ms INTEGER NOT NULL,
+    status TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    revision INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX files_by_time ON files (uploaded_ms, file_id);
+CREATE INDEX files_by_status ON files (status, uploaded_ms, file_id);
+CREATE TABLE totals (status TEXT PRIMARY KEY, files INTEGER NOT NULL, bytes INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TRIGGER file_added AFTER INSERT ON files BEGIN
+    INSERT INTO totals VALUES (new.status, 1, new.size)
+    ON CONFLICT (status) DO UPDATE SET files = files + 1, bytes = bytes + excluded.bytes;
+END;
+CREATE TRIGGER file_changed AFTER UPDATE ON files WHEN old.status <> new.status OR old.size <> new.size BEGIN
+    UPDATE totals SET files = files - 1, bytes = bytes - old.size WHERE status = old.status;
+    INSERT INTO totals VALUES (new.status, 1, new.size)
+    ON CONFLICT (status) DO UPDATE SET files = files + 1, bytes = bytes + excluded.bytes;
+END;
+"""
+_PUT = """
+INSERT INTO files VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (file_id) DO UPDATE SET storage_filename = excluded.storage_filename, uploaded_ms = excluded.uploaded_ms,
+    status = excluded.status, size = excluded.size, revision = excluded.revision
+WHERE excluded.revision >= files.revision
+"""
+_WITHOUT_BYTES = frozenset({FileStatus.MISSING})
+_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00Z")
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Where a file lies, and in which state it was when that was written down."""
+
+    file_id: FileId
+    storage_filename: str
+    uploaded_ms: int
+    status: str
+    revision: int
+
+
+class _Unreadable(sqlite3.DatabaseError):
+    """It was written by another version."""
+
+
+class IndexFailed(Exception):
+    """The index does not answer. No operation on a file fails for it; listing and counting do."""
+
+
+class Index:
+    """One connection, used by one thread at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        """Open, or make, the index in `folder`. One that cannot be read is made anew."""
+        self._path = folder / FILE_NAME
+        self._lock = threading.Lock()
+        self.complete = False
+        """Whether it knows every file. Set by `resume` and `rebuilt`."""
+        self.usage = Usage(files={}, used=0)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+        try:
+            self._connection = self._connect()
+        except sqlite3.OperationalError:
+            raise  # not its content: no permission, no room, in use
+        except sqlite3.DatabaseError as error:
+            log.warning("the index is unreadable and is made anew", error=str(error))
+            element = known_element(folder)
+            self._remove()
+            self._connection = self._connect()
+            if element:
+                self._belong_to(element)
+        self._count()
+
+    def resume(self, element: ElementUuid, previous_epoch: int) -> None:
+        """Belong to `element`; complete if closed in `previous_epoch`, empty otherwise."""
+        self.complete = self._about("closed_in_epoch") == str(previous_epoch) and self._about("element_uuid") == element
+        self._belong_to(element)
+        if not self.complete:
+            self.clear()
+
+    def clear(self) -> None:
+        """Forget all files: the beginning of a rebuild. Raises `IndexFailed`."""
+        self.complete = False
+        try:
+            with self._lock:
+                with self._connection as connection:
+                    connection.execute("BEGIN IMMEDIATE")
+                    connection.execute("DELETE FROM files")
+                    connection.execute("DELETE FROM totals")
+                self._refresh()
+        except sqlite3.Error as error:
+            raise IndexFailed(str(error)) from error
+
+    def rebuilt(self) -> None:
+        """Every file on the disk has been `put` since `clear`."""
+        self.complete = True
+
+    def put(self, documents: Iterable[Document]) -> None:
+        """Take note of documents as they are on the disk; an older revision changes nothing.
+
+        Never raises: a failure marks the index incomplete.
+        """
+        try:
+            with self._lock:
+                with self._connection as connection:
+                    connection.execute("BEGIN IMMEDIATE")
+                    connection.executemany(_PUT, map(_row, documents))
+                self._refresh()
+        except sqlite3.Error as error:
+            self._failed(error)
+
+    def get(self, file_id: FileId) -> Row | None:
+        """Where a file lies; None if the index does not know, which is no proof that there is none."""
+        sql = "SELECT file_id, storage_filename, uploaded_ms, status, revision FROM files WHERE file_id = ?"
+        try:
+            with self._lock:
+                found = self._connection.execute(sql, (_key(file_id),)).fetchone()
+        except sqlite3.Error as error:
+            self._failed(error)
+            return None
+        return _found(found) if found else None
+
+    def page(self, status: FileStatus | None, after: Position | None, offset: int, limit: int) -> Sequence[Row]:
+        """Rows in the order of upload, at most `limit`. Raises `IndexFailed`."""
+        where, values = ["1"], list[object]()
+        if status is not None:
+            where.append("status = ?")
+            values.append(status.value)
+        if after is not None:
+            where.append("(uploaded_ms, file_id) > (?, ?)")
+            values += [after.uploaded_ms, _key(after.file_id)]
+        sql = (
+            "SELECT file_id, storage_filename, uploaded_ms, status, revision FROM files "  # noqa: S608 - fixed words
+            f"WHERE {' AND '.join(where)} ORDER BY uploaded_ms, file_id LIMIT ? OFFSET ?"
+        )
+        try:
+            with self._lock:
+                found = self._connection.execute(sql, (*values, limit, offset)).fetchall()
+        except sqlite3.Error as error:
+            self._failed(error)
+            raise IndexFailed(str(error)) from error
+        return [_found(each) for each in found]
+
+    def close(self, epoch: int | None) -> None:
+        """Close. `epoch`: the present one, if all that was committed in it is in here; None if that is not sure."""
+        with self._lock:
+            if epoch is not None and self.complete:
+                self._connection.execute("PRAGMA synchronous = FULL")
+                self._connection.execute("INSERT OR REPLACE INTO about VALUES ('closed_in_epoch', ?)", (str(epoch),))
+            self._connection.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            known = connection.execute("SELECT name FROM sqlite_schema WHERE name = 'about'").fetchone()
+            if known is None:
+                connection.executescript(f"BEGIN;{_SCHEMA}COMMIT;")
+                connection.execute("INSERT INTO about VALUES ('schema_version', ?)", (SCHEMA_VERSION,))
+            version = connection.execute("SELECT value FROM about WHERE name = 'schema_version'").fetchone()
+            if version is None or version[0] != SCHEMA_VERSION:
+                raise _Unreadable(f"schema version {version and version[0]}, not {SCHEMA_VERSION}")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _belong_to(self, element: str) -> None:
+        with self._lock:
+            self._connection.execute("INSERT OR REPLACE INTO about VALUES ('element_uuid', ?)", (element,))
+
+    def _remove(self) -> None:
+        for suffix in ("", "-wal", "-shm"):
+            self._path.with_name(FILE_NAME + suffix).unlink(missing_ok=True)
+
+    def _about(self, name: str) -> str | None:
+        with self._lock:
+            found = self._connection.execute("SELECT value FROM about WHERE name = ?", (name,)).fetchone()
+        return str(found[0]) if found else None
+
+    def _count(self) -> None:
+        with self._lock:
+            self._refresh()
+
+    def _refresh(self) -> None:
+        """Read the counts. The lock is held."""
+        files, used = {}, 0
+        for status, count, size in self._connection.execute("SELECT status, files, bytes FROM totals"):
+            known = FileStatus(status)
+            files[known] = count
+            used += 0 if known in _WITHOUT_BYTES else size
+        self.usage = Usage(files=files, used=used)
+
+    def _failed(self, error: sqlite3.Error) -> None:
+        if self.complete:
+            log.error("the index failed and is incomplete until it is made anew", error=str(error))
+        self.complete = False
+
+
+def known_element(folder: Path) -> ElementUuid | None:
+    """Which element the index in `folder` belongs to, however little else can be read of it; None if that is unknown.
+
+    Changes nothing, and may be asked while another process uses the index.
+    """
+    path = folder / FILE_NAME
+    if not path.exists():
+        return None
+    try:
+        with contextlib.closing(sqlite3.connect(path)) as connection:
+            found = connection.execute("SELECT value FROM about WHERE name = 'element_uuid'").fetchone()
+    except sqlite3.DatabaseError:
+        return None
+    return ElementUuid(str(found[0])) if found else None
+
+
+def _key(file_id: FileId) -> bytes:
+    return uuid.UUID(file_id).bytes
+
+
+def _row(document: Document) -> tuple[bytes, str, int, str, int, int]:
+    a = document.attributes
+    uploaded_ms = (a.uploaded_at - _EPOCH) // timedelta(milliseconds=1)
+    return _key(a.file_id), document.storage_filename, uploaded_ms, a.status.value, a.size, a.revision
+
+
+def _found(columns: tuple[bytes, str, int, str, int]) -> Row:
+    key, storage_filename, uploaded_ms, status, revision = columns
+    return Row(FileId(str(uuid.UUID(bytes=key))), storage_filename, uploaded_ms, status, revision)

@@ -1,0 +1,63 @@
+"""From an id to the document on the disk: the index says where, the disk says what."""
+
+from __future__ import annotations
+
+from services.model.errors import FileDamaged, NotFound
+from services.model.ids import FileId
+from services.storage.domain.documents import Document
+from services.storage.store.documents import DocumentFiles
+from services.storage.store.health import reading
+from services.storage.store.index import Index, Row
+
+
+class Lookup:
+    """Finds documents. In threads only: it waits for the disk."""
+
+    def __init__(self, index: Index, documents: DocumentFiles) -> None:
+        self._index, self._documents = index, documents
+
+    def find(self, file_id: FileId) -> Document:
+        """The file's document. Raises `NotFound`, `FileDamaged`, `StorageUnavailable`."""
+        document = self._known(file_id) or self._on_disk(file_id)
+        if document is None:
+            raise NotFound("there is no such file")
+        return document
+
+    def taken(self, file_id: FileId) -> Document | None:
+        """The document of an id that is wanted for a new file; None if it is free.
+
+        A complete index is believed when it does not know the id: this process is the only one that makes files, and
+        reading a folder of thousands for each upload would be the slowest step of it.
+        """
+        document = self._known(file_id)
+        if document is None and not self._index.complete:
+            document = self._on_disk(file_id)
+        return document
+
+    def read(self, row: Row) -> Document | None:
+        """The document of a row, for a listing; None if it is gone or cannot be trusted, which is logged."""
+        try:
+            with reading():
+                return self._documents.read(row.file_id, row.storage_filename)
+        except (FileNotFoundError, FileDamaged):
+            return None
+
+    def _known(self, file_id: FileId) -> Document | None:
+        row = self._index.get(file_id)
+        if row is None:
+            return None
+        try:
+            with reading():
+                document = self._documents.read(file_id, row.storage_filename)
+        except FileNotFoundError:
+            return None
+        if (document.attributes.revision, document.attributes.status) != (row.revision, row.status):
+            self._index.put([document])  # somebody changed it by hand
+        return document
+
+    def _on_disk(self, file_id: FileId) -> Document | None:
+        with reading():
+            document = self._documents.look_up(file_id)
+        if document is not None:
+            self._index.put([document])
+        return document

@@ -1,0 +1,53 @@
+"""`mode.json`: what the element permits. Sealed, replaced whole.
+
+    {"mode":"rw","revision":1,"changed_at":"…","changed_by":"…","attr_sha256":"…"}
+
+SE_MODE counts only where there is none.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from services.model.elements import Mode
+from services.model.ids import Subject
+from services.storage.domain.modes import ModeState
+from services.storage.domain.seal import seal
+from services.storage.store.durable import sync_folder, write_file
+from services.storage.store.fs import FileSystem
+from services.storage.store.layout import Layout
+from services.storage.store.refusal import ElementRefused
+from services.storage.store.sealed import read_sealed
+
+
+def read_mode(fs: FileSystem, layout: Layout) -> ModeState | None:
+    """The mode that was kept; None if none was yet. Raises `ElementRefused` if it cannot be trusted."""
+    members = read_sealed(fs, layout.mode)
+    if members is None:
+        return None
+    try:
+        return ModeState(
+            mode=Mode(members["mode"]),
+            revision=int(members["revision"]),
+            changed_at=datetime.fromisoformat(members["changed_at"]),
+            changed_by=Subject(str(members["changed_by"])),
+        )
+    except (KeyError, ValueError, TypeError) as error:
+        raise ElementRefused(f"{layout.mode} is not understood: {error!r}") from error
+
+
+def encode_mode(state: ModeState) -> bytes:
+    """The text of `mode.json`."""
+    changed_at = state.changed_at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return seal(
+        {"mode": state.mode, "revision": state.revision, "changed_at": changed_at, "changed_by": state.changed_by}
+    )
+
+
+def write_mode(fs: FileSystem, layout: Layout, temporaries: Path, state: ModeState) -> None:
+    """Keep a mode durably. `temporaries`: the folder of the present epoch. Raises `OSError`."""
+    temporary = temporaries / f"mode.{state.revision}.json"
+    write_file(fs, temporary, encode_mode(state))
+    fs.rename(temporary, layout.mode)
+    sync_folder(fs, layout.root)
