@@ -1,0 +1,99 @@
+"""The element's parts list."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+from services.chassis.authentication import OnBehalfOfAuthenticator
+from services.chassis.clock import SystemClock
+from services.chassis.lifespan import Process
+from services.chassis.loops import Loop
+from services.chassis.ops import VERSION
+from services.chassis.server import GrpcServer
+from services.model.clock import Clock
+from services.storage import rpc
+from services.storage.config import Settings
+from services.storage.rpc.metrics import Observe
+from services.storage.store.element import Element, Options, open_element
+from services.storage.store.fs import FileSystem
+from services.storage.store.refusal import ElementRefused
+from services.storage.store.reseal import reseal
+from services.storage.usecases.delete_file import DeleteFile
+from services.storage.usecases.describe_element import DescribeElement, Identity
+from services.storage.usecases.download_file import DownloadFile
+from services.storage.usecases.finishing import Finishing
+from services.storage.usecases.mode_gate import ModeGate
+from services.storage.usecases.read_files import GetFile, ListFiles
+from services.storage.usecases.store_file import StoreFile
+from services.storage.usecases.update_file import UpdateFile
+
+TRUSTED = frozenset({"ingester", "query", "admin", "storage"})
+"""Modules whose word an element takes for the user behind a call: it never holds a user's token."""
+OBSERVE_EVERY = timedelta(seconds=5)
+REBUILD_EVERY = timedelta(seconds=10)
+"""How soon an index that failed is made anew."""
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until a signal comes."""
+    clock = SystemClock()
+    async with Process("storage", settings) as process:
+        element = await process.enter(_opened(settings, clock))
+        finishing = Finishing()
+        process.closing(finishing.ended)
+        gate, files = ModeGate(element.mode), element.files
+        describe = DescribeElement(
+            identity=Identity(settings.storage_id, element.identity.element_uuid, VERSION, settings.max_file_size),
+            gate=gate,
+            files=files,
+        )
+        server = GrpcServer(settings, service="storage", authenticator=OnBehalfOfAuthenticator(TRUSTED))
+        names = rpc.add_to(
+            server.grpc,
+            rpc.UseCases(
+                describe=describe,
+                get_file=GetFile(gate=gate, files=files),
+                list_files=ListFiles(gate=gate, files=files),
+                download_file=DownloadFile(gate=gate, files=files, clock=clock),
+                store_file=StoreFile(
+                    gate=gate, files=files, clock=clock, finishing=finishing, max_file_size=settings.max_file_size
+                ),
+                update_file=UpdateFile(gate=gate, files=files, clock=clock, finishing=finishing),
+                delete_file=DeleteFile(gate=gate, files=files, clock=clock, finishing=finishing),
+            ),
+        )
+        process.check("filesystem", element.check_filesystem)
+        process.check("index", element.check_index)
+        process.background(Loop("index", REBUILD_EVERY, element.rebuild).run())
+        process.background(Loop("observe", OBSERVE_EVERY, Observe(describe)).run())
+        await server.start(names)
+        await process.serve(server)
+
+
+def seal_file(path: Path) -> None:
+    """Seal a JSON file that was edited by hand. Raises `SystemExit` with the reason if it is not one of ours."""
+    try:
+        reseal(FileSystem(), path)
+    except ElementRefused as error:
+        raise SystemExit(f"Cannot seal: {error}") from None
+
+
+@asynccontextmanager
+async def _opened(settings: Settings, clock: Clock) -> AsyncIterator[Element]:
+    options = Options(
+        storage_id=settings.storage_id,
+        data_dir=settings.data_dir.resolve(),
+        index_dir=settings.index_folder.resolve(),
+        init=settings.init,
+        mode=settings.mode,
+        min_free_space=settings.min_free_space,
+        capacity=settings.capacity,
+    )
+    try:
+        with open_element(options, clock=clock) as element:
+            yield element
+    except ElementRefused as error:
+        raise SystemExit(f"Cannot start: {error}") from None

@@ -1,0 +1,47 @@
+"""An element's settings: environment variables that begin with `SE_`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, field_validator
+from pydantic_settings import SettingsConfigDict
+
+from services.chassis.settings import ByteSize, Port, ProcessSettings
+from services.model.elements import Mode, parse_storage_id
+from services.model.errors import ValidationFailed
+from services.model.ids import StorageId
+
+
+class Settings(ProcessSettings):
+    """What an element must be told. Sizes as bytes or as "1GiB"."""
+
+    model_config = SettingsConfigDict(env_prefix="SE_", frozen=True, extra="ignore")
+
+    port: Port = Field(8010, description="Port of the gRPC server.")
+    ops_port: Port = Field(8011, description="Port of /health/live, /health/ready and /metrics (plain HTTP).")
+    storage_id: StorageId = Field(description="The element's name, a DNS label; its certificate names it too.")
+    data_dir: Path = Field(description="The element's directory: everything that counts lies there.")
+    index_dir: Path | None = Field(
+        None,
+        description="Folder of the rebuildable index: local, outside of SE_DATA_DIR, one for each element. "
+        "Unset: `<SE_DATA_DIR>.index` beside it.",
+    )
+    init: bool = Field(False, description="Whether an empty directory may become a new element.")
+    mode: Mode = Field(Mode.EDIT, description="Mode of a new element: edit, rw, ro or ar. Later, `mode.json` counts.")
+    max_file_size: ByteSize = Field(1 << 30, description="Largest file that is taken.")
+    min_free_space: ByteSize = Field(64 << 20, description="What uploads leave free on the file system.")
+    capacity: ByteSize = Field(0, description="What the element may hold; 0: as much as the file system.")
+
+    @field_validator("storage_id")
+    @classmethod
+    def _dns_label(cls, value: str) -> StorageId:
+        try:
+            return parse_storage_id(value)
+        except ValidationFailed as error:
+            raise ValueError(error.details[0].message) from None
+
+    @property
+    def index_folder(self) -> Path:
+        """Where the index lies."""
+        return self.index_dir or self.data_dir.with_name(self.data_dir.name + ".index")

@@ -1,0 +1,91 @@
+"""The element on the wire."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import grpc
+from artstore.storage.v1 import storage_pb2
+
+from services.storage.rpc.reading import StorageReadServicer
+from services.storage.rpc.writing import StorageWriteServicer
+from services.storage.usecases.delete_file import DeleteFile
+from services.storage.usecases.describe_element import DescribeElement
+from services.storage.usecases.download_file import DownloadFile
+from services.storage.usecases.read_files import GetFile, ListFiles
+from services.storage.usecases.store_file import StoreFile
+from services.storage.usecases.update_file import UpdateFile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UseCases:
+    """All that an element offers to others."""
+
+    describe: DescribeElement
+    get_file: GetFile
+    list_files: ListFiles
+    download_file: DownloadFile
+    store_file: StoreFile
+    update_file: UpdateFile
+    delete_file: DeleteFile
+
+
+def add_to(server: grpc.aio.Server, can: UseCases) -> list[str]:
+    """Serve everything; return the names of the services."""
+    names = [service.full_name for service in storage_pb2.DESCRIPTOR.services_by_name.values()]
+    handlers = {
+        _READ: _reading(StorageReadServicer(can.describe, can.get_file, can.list_files, can.download_file)),
+        _WRITE: _writing(StorageWriteServicer(can.store_file, can.update_file, can.delete_file)),
+    }
+    for name in names:
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers[name]),))
+    return names
+
+
+_READ = storage_pb2.DESCRIPTOR.services_by_name["StorageReadService"].full_name
+_WRITE = storage_pb2.DESCRIPTOR.services_by_name["StorageWriteService"].full_name
+Handlers: TypeAlias = "dict[str, grpc.RpcMethodHandler[Any, Any]]"
+
+
+def _reading(servicer: StorageReadServicer) -> Handlers:
+    return {
+        "GetInfo": grpc.unary_unary_rpc_method_handler(
+            servicer.GetInfo,
+            request_deserializer=storage_pb2.GetInfoRequest.FromString,
+            response_serializer=storage_pb2.GetInfoResponse.SerializeToString,
+        ),
+        "GetFile": grpc.unary_unary_rpc_method_handler(
+            servicer.GetFile,
+            request_deserializer=storage_pb2.GetFileRequest.FromString,
+            response_serializer=storage_pb2.GetFileResponse.SerializeToString,
+        ),
+        "ListFiles": grpc.unary_unary_rpc_method_handler(
+            servicer.ListFiles,
+            request_deserializer=storage_pb2.ListFilesRequest.FromString,
+            response_serializer=storage_pb2.ListFilesResponse.SerializeToString,
+        ),
+        # No serializer: the frames of a download are made as they go over the wire.
+        "Download": grpc.unary_stream_rpc_method_handler(
+            servicer.Download, request_deserializer=storage_pb2.DownloadRequest.FromString
+        ),
+    }
+
+
+def _writing(servicer: StorageWriteServicer) -> Handlers:
+    return {
+        # No deserializer: the frames of an upload arrive as they are on the wire.
+        "Upload": grpc.stream_unary_rpc_method_handler(
+            servicer.Upload, response_serializer=storage_pb2.UploadResponse.SerializeToString
+        ),
+        "UpdateFile": grpc.unary_unary_rpc_method_handler(
+            servicer.UpdateFile,
+            request_deserializer=storage_pb2.UpdateFileRequest.FromString,
+            response_serializer=storage_pb2.UpdateFileResponse.SerializeToString,
+        ),
+        "DeleteFile": grpc.unary_unary_rpc_method_handler(
+            servicer.DeleteFile,
+            request_deserializer=storage_pb2.DeleteFileRequest.FromString,
+            response_serializer=storage_pb2.DeleteFileResponse.SerializeToString,
+        ),
+    }
