@@ -36,7 +36,10 @@ class Settings:
     @property
     def base_url(self) -> str:
         """The public address, which is also the issuer of tokens."""
-        return f"https://localhost:{self.port}"
+        address = ipaddress.ip_address(self.bind)
+        if address.is_loopback or address.is_unspecified:
+            return f"https://localhost:{self.port}"
+        return f"https://{f'[{address}]' if address.version == 6 else address}:{self.port}"
 
 
 def load(environment: Mapping[str, str]) -> Settings:

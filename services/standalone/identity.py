@@ -71,15 +71,15 @@ def of(pid: int) -> Identity | None:
 
 def with_working_directory(folder: Path) -> list[Identity]:
     """Return the processes that stand in `folder`. PostgreSQL's all stand in their data folder, orphaned ones too."""
-    found = []
-    resolved = str(folder.resolve())
-    for process in psutil.process_iter():
-        try:
-            if process.cwd() == resolved and (identity := of(process.pid)):
-                found.append(identity)
-        except (psutil.Error, OSError):
-            continue  # gone meanwhile, or somebody else's
-    return found
+    return [identity for pid in psutil.pids() if stands_in(pid, folder) and (identity := of(pid))]
+
+
+def stands_in(pid: int, folder: Path) -> bool:
+    """Whether `folder` is the working directory of a process. No for one that has gone, or is somebody else's."""
+    try:
+        return psutil.Process(pid).cwd() == str(folder.resolve())
+    except (psutil.Error, OSError):
+        return False
 
 
 def _started(pid: int) -> str:

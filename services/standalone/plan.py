@@ -53,8 +53,7 @@ class Plan:
     database: Database
     sockets: Path
     """The run folder, by a path that is short enough for sockets."""
-    envoy: Path
-    """Envoy's program."""
+    envoy_program: Path
     inherited: Mapping[str, str]
     """Our own environment."""
     create_cluster: Hook
@@ -221,9 +220,9 @@ class Plan:
         }
         return {f"{prefix}LOG_FORMAT": "text", "PYTHONUNBUFFERED": "1", **inherited, **settings}
 
-    def _envoy(self) -> Program:
-        configuration = self.home.run / "envoy.yaml"
-        edge = envoy.Edge(
+    def edge(self) -> envoy.Edge:
+        """Return what Envoy's configuration is rendered from."""
+        return envoy.Edge(
             addresses=self.public_addresses,
             port=self.settings.port,
             public=self.certificates["public"],
@@ -236,13 +235,16 @@ class Plan:
             access_log=self.home.log("envoy-access"),
         )
 
+    def _envoy(self) -> Program:
+        configuration = self.home.run / "envoy.yaml"
+
         async def clear_the_way() -> None:
             self.envoy_admin.unlink(missing_ok=True)
-            files.write(configuration, edge.render(), mode=files.PRIVATE, durable=False)
+            files.write(configuration, self.edge().render(), mode=files.PRIVATE, durable=False)
 
         return Program(
             "envoy",
-            envoy.command(self.envoy, configuration),
+            envoy.command(self.envoy_program, configuration),
             {"PATH": os.defpath},
             self.home.run,
             probes.http("/ready", self.envoy_admin),

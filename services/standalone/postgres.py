@@ -126,7 +126,10 @@ class Cluster:
             lines = (self.data / "postmaster.pid").read_text().splitlines()
         except OSError:
             return "it has not begun"
-        return None if len(lines) > 7 and lines[7].strip() == "ready" else "it is starting or recovering"
+        if len(lines) < 8 or lines[7].strip() != "ready":
+            return "it is starting or recovering"
+        # A server that was killed leaves its file as it was.
+        return None if identity.stands_in(int(lines[0]), self.data) else "it has not begun"
 
     async def prepare(self) -> None:
         """Make the owner and its database, or give the owner its present password. Repeatable."""
