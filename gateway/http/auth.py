@@ -11,6 +11,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from clients.admin import IssuedToken, OAuthRefusal
 from gateway.http import answers, body, errors
+from gateway.http.resource import Resource
 from gateway.http.schemas.auth import ServerMetadata, TokenAnswer, TokenError
 from gateway.ports import Tokens
 from services.chassis.tokens import KeySource
@@ -28,7 +29,7 @@ _KEYS_KEPT = {"cache-control": "public, max-age=30"}
 HttpRequest = Request[Any, Any, Any]
 
 
-class Auth:
+class Auth(Resource):
     """`/auth/*` and the well-known addresses."""
 
     def __init__(self, tokens: Tokens, keys: KeySource, *, issuer: str, api_url: str) -> None:

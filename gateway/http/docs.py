@@ -16,6 +16,7 @@ from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from gateway.http import answers
+from gateway.http.resource import Resource
 from services.model.errors import NotFound
 
 _ASSETS = {
@@ -58,7 +59,7 @@ window.ui = SwaggerUIBundle({{
 """
 
 
-class Docs:
+class Docs(Resource):
     """`/openapi.json` and `/docs`."""
 
     def __init__(self, document: dict[str, Any], *, base: str) -> None:

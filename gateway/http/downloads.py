@@ -16,6 +16,7 @@ from gateway.http.digest import repr_digest
 from gateway.http.disposition import attachment
 from gateway.http.errors import Refusal
 from gateway.http.ranges import content_range, resolve, unsatisfied
+from gateway.http.resource import Resource
 from gateway.http.streaming import Bodiless, Content
 from gateway.ports import Documents
 from services.chassis.caller import Identity
@@ -44,7 +45,7 @@ _CONDITIONAL = ("range", "if-match", "if-none-match", "if-modified-since", "if-u
 HttpRequest = Request[Any, Any, Any]
 
 
-class Downloads:
+class Downloads(Resource):
     """`/files/{id}/download`."""
 
     def __init__(self, documents: Documents, bearer: Bearer) -> None:

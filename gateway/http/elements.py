@@ -10,6 +10,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from gateway.http import answers, decoding
 from gateway.http.bearer import Bearer
+from gateway.http.resource import Resource
 from gateway.http.schemas.elements import ElementsQuery, NewElement, element_of, element_page
 from gateway.ports import Elements
 from services.model.elements import parse_endpoint
@@ -18,7 +19,7 @@ from services.model.ids import parse_element_id
 HttpRequest = Request[Any, Any, Any]
 
 
-class StorageElements:
+class StorageElements(Resource):
     """`/storage-elements`."""
 
     def __init__(self, elements: Elements, bearer: Bearer, *, base: str) -> None:

@@ -11,6 +11,7 @@ from litestar.handlers import HTTPRouteHandler
 from gateway.http import answers, decoding
 from gateway.http.bearer import Bearer
 from gateway.http.conditions import Outcome, etag_of_revision, evaluate, expected_revision
+from gateway.http.resource import Resource
 from gateway.http.schemas.files import FileUpdate, file_of, file_page
 from gateway.http.schemas.search import FilesQuery
 from gateway.ports import Documents, Ingest
@@ -20,7 +21,7 @@ from services.model.ids import parse_file_id
 HttpRequest = Request[Any, Any, Any]
 
 
-class Files:
+class Files(Resource):
     """`/files` and `/files/{id}`."""
 
     def __init__(self, documents: Documents, ingest: Ingest, bearer: Bearer) -> None:

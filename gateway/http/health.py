@@ -11,6 +11,7 @@ from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from gateway.http import answers
+from gateway.http.resource import Resource
 
 Check = Callable[[], Awaitable[object]]
 """Returns if the service answers; raises if it does not."""
@@ -20,7 +21,7 @@ TIMEOUT = 3.0
 """Seconds for a service to answer."""
 
 
-class Health:
+class Health(Resource):
     """`/health/live` and `/health/ready`."""
 
     def __init__(self, live: Live, services: Mapping[str, Check], *, stopping: Callable[[], bool]) -> None:

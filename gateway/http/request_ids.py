@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from structlog.contextvars import bound_contextvars
+
 from services.chassis import request_id
 from services.chassis.http import AsgiApp, Message, Receive, Scope, Send
 
@@ -28,4 +30,5 @@ class RequestIds:
                 message["headers"] = [*message["headers"], header]
             await send(message)
 
-        await self._app(scope, receive, with_id)
+        with bound_contextvars(request_id=current, request=f"{scope['method']} {scope['path']}"):
+            await self._app(scope, receive, with_id)

@@ -10,11 +10,12 @@ from litestar.handlers import HTTPRouteHandler
 
 from gateway.http import answers, decoding
 from gateway.http.bearer import Bearer
+from gateway.http.resource import Resource
 from gateway.http.schemas.search import SearchBody, search_answer
 from gateway.ports import Documents
 
 
-class Search:
+class Search(Resource):
     """`/search`."""
 
     def __init__(self, documents: Documents, bearer: Bearer) -> None:

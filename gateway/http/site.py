@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import cast
 
 from litestar import Litestar, Router
-from litestar.handlers import HTTPRouteHandler
 
 from gateway.http.auth import Auth
 from gateway.http.bearer import Bearer, Verifier
@@ -19,6 +17,7 @@ from gateway.http.files import Files
 from gateway.http.health import Health
 from gateway.http.openapi.document import document
 from gateway.http.request_ids import RequestIds
+from gateway.http.resource import Resource
 from gateway.http.search import Search
 from gateway.http.unread import UnreadBodies
 from gateway.http.uploads import Uploads
@@ -29,14 +28,6 @@ from services.chassis.tokens import KeySource
 
 BASE = "/api/v1"
 """What every address begins with, but for health and the well-known ones, which are at the root as well."""
-
-
-class Resource(Protocol):
-    """A part of the surface."""
-
-    def routes(self) -> Sequence[HTTPRouteHandler]:
-        """Its handlers, with addresses that begin after `BASE`."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

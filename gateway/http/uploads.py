@@ -15,6 +15,7 @@ from gateway.http import body, decoding, multipart
 from gateway.http.bearer import Bearer
 from gateway.http.digest import declared_sha256
 from gateway.http.files import shown
+from gateway.http.resource import Resource
 from gateway.http.schemas.files import ContentQuery, UploadMetadata
 from gateway.ports import Ingest
 from services.model.errors import UnsupportedMediaType, ValidationFailed
@@ -26,7 +27,7 @@ CONTENT_PATH = "/files/content"
 HttpRequest = Request[Any, Any, Any]
 
 
-class Uploads:
+class Uploads(Resource):
     """`/files/upload` and `/files/content`."""
 
     def __init__(self, ingest: Ingest, bearer: Bearer, *, base: str) -> None:
