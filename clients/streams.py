@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from typing import Any, Final, Generic, TypeVar
 
@@ -31,6 +32,10 @@ class UploadStream(Generic[Response]):
     ) -> None:
         """`peer`: for messages, "the storage element"; `unavailable`: what a peer that is not there raises."""
         self._call = call
+        # `call.write` turns a write that fails because the peer has just refused the upload into a status INTERNAL
+        # of its own, and the peer's word is lost for good; what lies below it does not.
+        self._wire: Any = call._cython_call  # type: ignore[attr-defined]  # noqa: SLF001 - see above
+        self._connected = False
         self._peer = peer
         self._unavailable = unavailable
 
@@ -69,7 +74,8 @@ class UploadStream(Generic[Response]):
         try:
             async with asyncio.timeout(COMMITTING):
                 if await self._write(commit):
-                    await self._call.done_writing()
+                    with contextlib.suppress(grpc.aio.InternalError):  # it has ended: its status says why
+                        await self._call.done_writing()
                 return await self._call
         except grpc.aio.AioRpcError as error:
             raise from_rpc_error(error, self._unavailable) from error
@@ -90,8 +96,11 @@ class UploadStream(Generic[Response]):
     async def _write(self, frame: bytes) -> bool:
         """Whether the frame went out; False when the call has ended: its status, which may come later, says why."""
         try:
-            await self._call.write(frame)
-        except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+            if not self._connected:
+                await self._call.wait_for_connection()
+                self._connected = True
+            await self._wire.send_serialized_message(frame)
+        except (grpc.aio.AioRpcError, grpc.aio.InternalError):
             return False
         return True
 
