@@ -18,6 +18,8 @@ class FakeElementPeer:
     def __init__(self) -> None:
         self.at: dict[str, Answer] = {}
         """What is said at each endpoint; nothing is there otherwise."""
+        self.afterwards: dict[str, Answer] = {}
+        """What is said at an endpoint once it has been asked for a file."""
         self.files: dict[FileId, FileAttributes | ArtStoreError] = {}
         self.hangs: set[str] = set()
         """Endpoints that are reached but never answer."""
@@ -30,6 +32,7 @@ class FakeElementPeer:
 
     async def file(self, address: ElementAddress, file_id: FileId) -> FileAttributes:
         await self._answer(address.endpoint)
+        self.at |= self.afterwards
         answer = self.files.get(file_id, NotFound("there is no such file"))
         if isinstance(answer, ArtStoreError):
             raise answer

@@ -32,14 +32,13 @@ class MarkMissing:
         file = await self._ask(located)
         if file is None:
             return await self._mark(located)
-        entry = Entry(located.element.element_id, file)
-        entry.check()
-        return (await self._registry.record([entry]))[0]
+        return (await self._registry.record([Entry(located.element.element_id, file)]))[0]
 
     async def _ask(self, located: Located) -> FileAttributes | None:
         """The attributes on the disk, or None when the element does not know the file."""
         try:
             file = await self._peer.file(located.element, located.file.file_id)
+            Entry(located.element.element_id, file).check()
         except NotFound:
             await self._require_same_directory(located)
             return None

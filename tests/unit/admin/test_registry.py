@@ -1,0 +1,183 @@
+"""Registering documents, and reports that one is missing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from services.admin.domain.registry import Entry, supersedes
+from services.admin.usecases.mark_missing import MarkMissing
+from services.admin.usecases.register_file import LocateFile, RegisterFile
+from services.model.elements import ElementInfo
+from services.model.errors import (
+    ArtStoreError,
+    DeadlineExceeded,
+    Forbidden,
+    InternalError,
+    NotFound,
+    StorageUnavailable,
+    ValidationFailed,
+)
+from services.model.files import FileAttributes, FileStatus
+from services.model.ids import ElementUuid
+from tests.doubles.admin_stores import MemoryElements, MemoryRegistry
+from tests.doubles.element_peer import FakeElementPeer
+from tests.support.admin_things import NOW, file, info, record, temporary
+
+ELEMENT = record("se-rw-01")
+
+
+class House:
+    """A registry, and the one element that its documents lie on."""
+
+    def __init__(self) -> None:
+        self.elements = MemoryElements(ELEMENT)
+        self.registry = MemoryRegistry(self.elements)
+        self.peer = FakeElementPeer()
+        self.peer.at[ELEMENT.endpoint] = ELEMENT.info
+        self.register = RegisterFile(registry=self.registry)
+        self.locate = LocateFile(registry=self.registry)
+        self.mark_missing = MarkMissing(registry=self.registry, elements=self.elements, peer=self.peer)
+
+    async def registered(self, one: FileAttributes) -> FileAttributes:
+        return await self.register(Entry(ELEMENT.element_id, one))
+
+
+@pytest.fixture
+def house() -> House:
+    return House()
+
+
+async def test_a_registered_document_is_located(house: House) -> None:
+    one = file()
+    assert await house.registered(one) == one
+    located = await house.locate(one.file_id)
+    assert (located.file, located.element) == (one, ELEMENT.address)
+
+
+async def test_an_unknown_document_is_not_found(house: House) -> None:
+    with pytest.raises(NotFound):
+        await house.locate(file().file_id)
+    with pytest.raises(NotFound):
+        await house.mark_missing(file().file_id)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        (file(size=-1), "size"),
+        (file(size=2**63), "size"),
+        (file(sha256="9F" * 32), "sha256"),
+        (file(sha256=""), "sha256"),
+        (file(revision=0), "revision"),
+        (file(original_filename="a\0b"), "filename"),
+        (file(original_filename=""), "filename"),
+        (file(tags=("\0",)), "tags"),
+        (file(metadata={"a": "\0"}), "metadata"),
+        (file(metadata={"a": float("inf")}), "metadata"),
+        (file(description="\ud800"), "description"),
+        (file(uploaded_by=""), "uploaded_by"),
+        (file(content_type="a\0"), "uploaded_by"),
+        (file(expires_at=NOW), "expires_at"),
+        (temporary(expires_at=None), "expires_at"),
+    ],
+)
+async def test_what_no_registry_can_hold_is_refused(house: House, wrong: FileAttributes, field: str) -> None:
+    with pytest.raises(ValidationFailed) as refused:
+        await house.registered(wrong)
+    assert field in [problem.field for problem in refused.value.details]
+    assert house.registry.rows == {}
+
+
+ACTIVE, MISSING, DELETED = FileStatus.ACTIVE, FileStatus.MISSING, FileStatus.DELETED
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "replaces"),
+    [
+        ((1, ACTIVE), (2, ACTIVE), True),
+        ((1, ACTIVE), (2, MISSING), True),
+        ((2, ACTIVE), (1, DELETED), False),
+        ((1, ACTIVE), (1, DELETED), False),
+        ((1, MISSING), (1, ACTIVE), True),
+        ((1, MISSING), (1, DELETED), True),
+        ((1, MISSING), (1, MISSING), False),
+        ((2, MISSING), (1, ACTIVE), False),
+    ],
+)
+def test_which_row_wins(old: tuple[int, FileStatus], new: tuple[int, FileStatus], replaces: bool) -> None:
+    one = file()
+    before, after = (replace(one, revision=revision, status=status) for revision, status in (old, new))
+    assert supersedes(after, before) is replaces
+
+
+async def test_a_document_that_its_element_does_not_know_is_marked(house: House) -> None:
+    one = await house.registered(file())
+    assert await house.mark_missing(one.file_id) == replace(one, status=MISSING)
+    assert (await house.locate(one.file_id)).file.status is MISSING
+    assert await house.mark_missing(one.file_id) == replace(one, status=MISSING)
+
+
+async def test_a_document_that_its_element_still_has_is_not_marked(house: House) -> None:
+    one = await house.registered(file())
+    house.peer.files[one.file_id] = one
+    assert await house.mark_missing(one.file_id) == one
+
+
+async def test_a_row_is_brought_up_to_what_the_element_says(house: House) -> None:
+    one = await house.registered(file())
+    deleted = replace(one, status=DELETED, deleted_at=NOW, revision=2, updated_at=NOW + timedelta(hours=1))
+    house.peer.files[one.file_id] = deleted
+    assert await house.mark_missing(one.file_id) == deleted
+    assert (await house.locate(one.file_id)).file == deleted
+
+
+async def test_a_missing_document_that_is_back_becomes_active_again(house: House) -> None:
+    one = await house.registered(file())
+    await house.mark_missing(one.file_id)
+    house.peer.files[one.file_id] = one
+    assert await house.mark_missing(one.file_id) == one
+
+
+@pytest.mark.parametrize(
+    "error", [StorageUnavailable("x"), DeadlineExceeded("x"), InternalError("x"), Forbidden("x")], ids=lambda e: e.code
+)
+async def test_an_element_that_cannot_tell_changes_nothing(house: House, error: ArtStoreError) -> None:
+    one = await house.registered(file())
+    house.peer.files[one.file_id] = error
+    with pytest.raises(StorageUnavailable):
+        await house.mark_missing(one.file_id)
+    assert (await house.locate(one.file_id)).file == one
+
+
+async def test_an_element_that_answers_for_another_file_is_not_believed(house: House) -> None:
+    one = await house.registered(file())
+    house.peer.files[one.file_id] = file()
+    with pytest.raises(StorageUnavailable):
+        await house.mark_missing(one.file_id)
+    assert (await house.locate(one.file_id)).file == one
+
+
+@pytest.mark.parametrize(
+    "now_there",
+    [info(element_uuid=ElementUuid("0706e15a-324b-5f79-854f-dd19d9d7bd8b")), StorageUnavailable("gone")],
+    ids=["another directory", "gone"],
+)
+async def test_an_element_that_came_back_empty_proves_nothing(
+    house: House, now_there: ElementInfo | ArtStoreError
+) -> None:
+    one = await house.registered(file())
+    house.peer.afterwards[ELEMENT.endpoint] = now_there
+    with pytest.raises(StorageUnavailable):
+        await house.mark_missing(one.file_id)
+    assert (await house.locate(one.file_id)).file == one
+
+
+async def test_a_nonsensical_answer_is_not_registered(house: House) -> None:
+    one = await house.registered(file())
+    house.peer.files[one.file_id] = replace(one, revision=2, sha256="nonsense")
+    with pytest.raises(StorageUnavailable, match="cannot tell"):
+        await house.mark_missing(one.file_id)
+    assert (await house.locate(one.file_id)).file == one
