@@ -48,6 +48,14 @@ def _follow(reading: int, child: subprocess.Popen[bytes]) -> int:
         for line in lines:
             if line == READY:
                 return 0
-            sys.stdout.buffer.write(line)
-            sys.stdout.flush()
+            _show(line)
     return child.wait() or 1
+
+
+def _show(line: bytes) -> None:
+    try:
+        sys.stdout.buffer.write(line)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Nobody reads any more (`make up DETACH=1 | head`): the run goes on, and so does the waiting for it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

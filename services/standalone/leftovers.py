@@ -10,8 +10,8 @@ from services.standalone.console import Console
 from services.standalone.home import Home
 from services.standalone.register import Register
 
-PATIENCE = 10.0
-"""Seconds that a leftover gets to end by itself."""
+PATIENCE = 5.0
+"""Seconds that a leftover gets to end by itself: nobody waits for its answers any more."""
 
 
 def clean(home: Home, console: Console) -> None:

