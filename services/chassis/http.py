@@ -11,6 +11,12 @@ from datetime import timedelta
 from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from services.chassis.caller import module_of
+from services.chassis.logs import get_logger
+
+log = get_logger(__name__)
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -29,15 +35,40 @@ class _Server(uvicorn.Server):
         yield  # signals are the process's, see lifespan.py
 
 
+def _only(callers: frozenset[str]) -> type[HttpToolsProtocol]:
+    """The protocol of connections, but for callers without the certificate of one of these modules."""
+
+    class Protocol(HttpToolsProtocol):
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
+            super().connection_made(transport)
+            certificate: Any = transport.get_extra_info("peercert") or {}
+            names = [value.encode() for kind, value in certificate.get("subjectAltName", ()) if kind == "URI"]
+            module, _ = module_of(names) or (None, None)
+            if module not in callers:
+                log.warning("a caller was turned away", module=module)
+                transport.abort()
+
+    return Protocol
+
+
 class HttpServer:
     """Serves one ASGI application until it is drained."""
 
-    def __init__(self, app: AsgiApp, *, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        app: AsgiApp,
+        *,
+        host: str,
+        port: int,
+        tls: ssl.SSLContext | None = None,
+        callers: frozenset[str] | None = None,
+    ) -> None:
+        """`callers`: the modules whose certificate may connect, where `tls` asks for one; None: all of ours."""
         self._host, self._port = host, port
         factory = (lambda _config, _default: tls) if tls is not None else None
         self._config = uvicorn.Config(
             app,
-            http="httptools",
+            http="httptools" if callers is None else _only(callers),
             ws="none",
             lifespan="off",
             ssl_context_factory=factory,
