@@ -45,6 +45,12 @@ async def serve(settings: Settings) -> None:
             verifier=verifier,
         )
         app = site(services, health, issuer=settings.token_issuer, public_url=settings.public_url)
-        server = HttpServer(app, host=settings.host, port=settings.port, tls=settings.tls.http_server_context())
+        server = HttpServer(
+            app,
+            host=settings.host,
+            port=settings.port,
+            tls=settings.tls.http_server_context(),
+            callers=frozenset({"edge"}),
+        )
         await server.start()
         await process.serve(server)

@@ -21,7 +21,8 @@ FILE = "file"
 METADATA_LIMIT = 64 << 10
 """Bytes of the part `metadata`."""
 _AROUND = 64 << 10
-"""Bytes that may come before the first boundary and after the last one (RFC 2046 section 5.1.1)."""
+"""Bytes that may come before the first boundary and after the last one (RFC 2046 section 5.1.1), about: only pieces
+without any byte of a part count."""
 _HEADER_LIMIT = 16 << 10
 """Bytes of one header line of a part: several times the longest file name that is kept."""
 _HEADERS = 16

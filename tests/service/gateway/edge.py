@@ -57,6 +57,10 @@ class Edge:
     async def restart(self, module: str) -> None:
         """Start a stopped service again and return when the gateway has found it."""
         await self.servers.start(module)
+        await self.well()
+
+    async def well(self) -> None:
+        """Return when the gateway reaches every service."""
         async with asyncio.timeout(10):
             # The gateway's channel connects again when it sees fit, and tells nobody.
             while (await self.call("GET", "/api/v1/health/ready", token=None)).json()["status"] != "ok":  # noqa: ASYNC110
