@@ -25,6 +25,10 @@ class FakeElementServer(storage_pb2_grpc.StorageReadServiceServicer, storage_pb2
     """Keeps files in memory. Methods that no test calls are left unimplemented."""
 
     def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything."""
         self.files: dict[FileId, tuple[FileAttributes, bytes]] = {}
         self.callers: list[Caller] = []
         self.refuses_header: ArtStoreError | None = None
