@@ -34,6 +34,8 @@ def main(arguments: Sequence[str]) -> int:
     except StandaloneError as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
 
 
 def _run(parsed: argparse.Namespace, settings: Settings) -> int:

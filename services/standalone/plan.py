@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from services.standalone import envoy, files, probes
+from services.standalone import envoy, files, logs, probes
 from services.standalone.certificates import Issued
 from services.standalone.config import Settings
 from services.standalone.credentials import Credentials
@@ -241,6 +241,7 @@ class Plan:
 
         async def clear_the_way() -> None:
             self.envoy_admin.unlink(missing_ok=True)
+            logs.rotate(self.home.log("envoy-access"))
             files.write(configuration, self.edge().render(), mode=files.PRIVATE, durable=False)
 
         return Program(

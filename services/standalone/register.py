@@ -70,9 +70,10 @@ class Register:
         processes = {name: entry.to_json() for name, entry in self.entries.items()}
         files.write_json(self._path, {"processes": processes, "links": self.links}, mode=files.PRIVATE, durable=False)
 
-    def remove(self) -> None:
-        """The run is over and left nothing."""
-        self._path.unlink(missing_ok=True)
+    def remove_unless_needed(self) -> None:
+        """Remove it at the end of a run, unless a process could not be ended: the next run must know of that one."""
+        if not any(entry.identity and entry.identity.alive for entry in self.entries.values()):
+            self._path.unlink(missing_ok=True)
 
 
 def end(identities: list[Identity], first: signal.Signals, patience: float, last: signal.Signals) -> list[Identity]:

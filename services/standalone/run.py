@@ -148,7 +148,7 @@ def _short_sockets(home: Home) -> Iterator[tuple[Path, Register]]:
         if made:
             sockets.drop(made)
         (home.run / "envoy-admin.sock").unlink(missing_ok=True)
-        register.remove()
+        register.remove_unless_needed()
 
 
 def _raise_open_files() -> None:

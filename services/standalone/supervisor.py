@@ -123,7 +123,7 @@ class Supervisor:
         await asyncio.gather(*self._keepers, return_exceptions=True)
         ended = {name: asyncio.Event() for name in self._programs}
         await asyncio.gather(*(self._take_down(program, ended, hurry) for program in self._programs.values()))
-        self._register.remove()
+        self._register.remove_unless_needed()
 
     async def _take_down(self, program: Program, ended: Mapping[str, asyncio.Event], hurry: asyncio.Event) -> None:
         relying = {name for name, other in self._programs.items() if program.name in other.after}
