@@ -76,7 +76,9 @@ def test_what_lies_on_the_disk_tells_everything(mesh: Mesh, client: httpx.Client
     (attributes,) = mesh.data_dir("se-rw-01").rglob(f"files/**/*{file['file_id']}.pdf.attr.json")
     said = json.loads(attributes.read_text("utf-8"))
     assert said["schema_version"] == 1
-    assert {key: said[key] for key in FIELDS - {"ttl_days"}} == {key: file[key] for key in FIELDS - {"ttl_days"}}
+    times = {"uploaded_at", "updated_at"}
+    assert {name: said[name] for name in FIELDS - times} == {name: file[name] for name in FIELDS - times}
+    assert all(datetime.fromisoformat(said[name]) == datetime.fromisoformat(file[name]) for name in times)
     assert attributes.with_name(said["storage_filename"]).read_bytes() == data
 
 
