@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import time
 from collections.abc import Mapping
@@ -10,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from services.standalone import accounts, certificates, database, ports, software
-from services.standalone.config import Settings
+from services.standalone.config import LOCALHOST, Settings
 from services.standalone.console import Console
 from services.standalone.credentials import Credentials
 from services.standalone.database import Database
@@ -18,7 +19,6 @@ from services.standalone.home import Home
 from services.standalone.plan import ELEMENTS, PORTS, Plan
 from services.standalone.postgres import Cluster
 
-LOOPBACK = frozenset({"127.0.0.1", "::1"})
 WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - only compared
 
 
@@ -86,5 +86,6 @@ def _certificates(settings: Settings, home: Home, console: Console) -> Mapping[s
 
 def _public(bind: str) -> certificates.Subject:
     """Return the certificate of the door: for this machine's name too when it can be reached from others."""
-    names = [] if bind in LOOPBACK else [socket.gethostname()]
-    return certificates.public([] if bind in LOOPBACK | WILDCARDS else [bind], names)
+    host = socket.gethostname()
+    names = [host] if bind not in LOCALHOST and re.fullmatch(r"[A-Za-z0-9.-]+", host) else []
+    return certificates.public([] if bind in LOCALHOST | WILDCARDS else [bind], names)

@@ -11,6 +11,8 @@ from pathlib import Path
 from services.standalone.errors import StandaloneError
 
 DEFAULT_PORT = 8443
+LOCALHOST = frozenset({"127.0.0.1", "::1"})
+"""What the name stands for. The rest of 127.0.0.0/8 is loopback as well, but nobody finds it by that name."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Settings:
     def base_url(self) -> str:
         """The public address, which is also the issuer of tokens."""
         address = ipaddress.ip_address(self.bind)
-        if address.is_loopback or address.is_unspecified:
+        if address.is_unspecified or self.bind in LOCALHOST:
             return f"https://localhost:{self.port}"
         return f"https://{f'[{address}]' if address.version == 6 else address}:{self.port}"
 

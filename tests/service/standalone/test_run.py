@@ -351,15 +351,20 @@ def test_a_reset_touches_nothing_that_is_no_home(mesh: Mesh, tmp_path: Path) -> 
     assert mesh.command("status").returncode == 0
 
 
-async def test_with_a_postgresql_of_ones_own(tmp_path: Path) -> None:
+async def test_with_a_postgresql_of_ones_own_and_a_long_path_with_everything_in_it(tmp_path: Path) -> None:
     with running_postgres() as server:
         database = await server.create_database()
         made = Mesh(tmp_path)
+        made.home = tmp_path / 'путь с "кавычками", $PATH и # решёткой, длиннее, чем позволено сокету'
         made.environment["ARTSTORE_POSTGRES_DSN"] = database.owner_dsn
         try:
             made.up()
             assert downloads(made, upload(made)) == b"a"
             assert "postgres" not in made.info["processes"]
             assert not (made.home / "postgres/data").exists()
+            admin = Path(made.info["envoy_admin"])
+            assert stat.S_ISSOCK(admin.stat().st_mode)
+            made.down()
+            assert not admin.parents[1].exists()
         finally:
             made.close()

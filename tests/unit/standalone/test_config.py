@@ -63,6 +63,7 @@ def test_a_port_is_a_number_in_range(port: str) -> None:
     [
         ("0.0.0.0", "https://localhost:8443"),  # noqa: S104 - nothing is bound
         ("::1", "https://localhost:8443"),
+        ("127.0.0.5", "https://127.0.0.5:8443"),
         ("192.0.2.7", "https://192.0.2.7:8443"),
         ("2001:db8::7", "https://[2001:db8::7]:8443"),
     ],
