@@ -41,24 +41,19 @@ _OF_FILE = ", ".join(f"f.{column}" for column in _TYPES)
 
 # The rows come as one JSON array: one statement for any number of them, whatever their tags. They are written in the
 # order of their ids, so that two statements with the same rows cannot wait for each other. The last condition is
-# `domain.registry.supersedes`.
+# `domain.registry.supersedes`. Rows that stay as they are do not come back, and are not joined here: a plan made for a
+# small table would be kept, and read the whole of a large one.
 _RECORD = f"""
-WITH input AS MATERIALIZED (
-    SELECT * FROM jsonb_to_recordset($1::jsonb) AS t ({", ".join(f"{name} {kind}" for name, kind in _TYPES.items())})
-), written AS (
-    INSERT INTO admin.files AS f ({_COLUMNS})
-    SELECT {_COLUMNS} FROM input ORDER BY file_id
-    ON CONFLICT (file_id) DO UPDATE SET
-        {", ".join(f"{column} = EXCLUDED.{column}" for column in _TYPES if column != "file_id")},
-        recorded_at = now()
-    WHERE EXCLUDED.revision > f.revision
-       OR (EXCLUDED.revision = f.revision AND f.status = 'missing' AND EXCLUDED.status <> 'missing')
-    RETURNING {_OF_FILE}
-)
-SELECT {_COLUMNS} FROM written
-UNION ALL
-SELECT {_OF_FILE} FROM admin.files AS f JOIN input USING (file_id)
-WHERE NOT EXISTS (SELECT FROM written AS w WHERE w.file_id = f.file_id)
+INSERT INTO admin.files AS f ({_COLUMNS})
+SELECT {_COLUMNS}
+FROM jsonb_to_recordset($1::jsonb) AS t ({", ".join(f"{name} {kind}" for name, kind in _TYPES.items())})
+ORDER BY file_id
+ON CONFLICT (file_id) DO UPDATE SET
+    {", ".join(f"{column} = EXCLUDED.{column}" for column in _TYPES if column != "file_id")},
+    recorded_at = now()
+WHERE EXCLUDED.revision > f.revision
+   OR (EXCLUDED.revision = f.revision AND f.status = 'missing' AND EXCLUDED.status <> 'missing')
+RETURNING {_OF_FILE}
 """  # noqa: S608 - columns of ours
 _ROWS = f"SELECT {_COLUMNS} FROM admin.files WHERE file_id = ANY($1::uuid[])"  # noqa: S608 - as above
 _FIND = f"""
@@ -84,10 +79,9 @@ class PostgresRegistry:
         except asyncpg.ForeignKeyViolationError:
             raise NotFound("the storage element is not registered") from None
         found = {file.file_id: file for file in map(_file, rows)}
-        # A row that another transaction has added since this statement began is neither written nor seen by it.
-        unseen = [entry.file.file_id for entry in entries if entry.file.file_id not in found]
-        if unseen:
-            found |= {file.file_id: file for file in map(_file, await self._database.rows(_ROWS, unseen))}
+        unchanged = [entry.file.file_id for entry in entries if entry.file.file_id not in found]
+        if unchanged:
+            found |= {file.file_id: file for file in map(_file, await self._database.rows(_ROWS, unchanged))}
         return [found[entry.file.file_id] for entry in entries]
 
     async def find(self, file_id: FileId) -> Located | None:
