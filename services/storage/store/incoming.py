@@ -16,7 +16,7 @@ from services.storage.store.pool import Pool, ended
 
 STEP = 512 << 10
 """Bytes gathered for one job: less costs more switches between threads, more costs memory for each upload."""
-PUSH = 32 << 20
+PUSH = 64 << 20
 """Bytes after which the system is asked to write what it has."""
 
 
@@ -32,7 +32,7 @@ class IncomingFile:
         self._writes, self._pushes, self._locks, self._commits = writes, pushes, locks, commits
         self._gathered: list[Bytes] = []
         self._length = 0
-        self._writing: asyncio.Future[None] | None = None
+        self._working: list[asyncio.Future[None]] = []
         self._pushing: asyncio.Task[None] | None = None
         self._pushed = 0
         self._committing = False
@@ -78,18 +78,19 @@ class IncomingFile:
     async def _flush(self) -> None:
         """Hand over what was gathered, once the step before has been written: this is the back-pressure."""
         await self._settle()
-        gathered, self._gathered, self._length = self._gathered, [], 0
+        data = self._gathered[0] if len(self._gathered) == 1 else b"".join(self._gathered)
+        self._gathered, self._length = [], 0
         self._push_now_and_then()
-        self._writing = self._writes.start(self._part.append, gathered)
+        self._working = [self._writes.start(self._part.append, data), self._writes.start(self._part.digest, data)]
 
     async def _settle(self) -> None:
-        if self._writing is not None:
-            writing, self._writing = self._writing, None
-            try:
-                await asyncio.shield(writing)
-            except asyncio.CancelledError:
-                await ended(writing)
-                raise
+        working, self._working = self._working, []
+        try:
+            for work in working:
+                await asyncio.shield(work)
+        finally:
+            for work in working:
+                await ended(work)
 
     def _push_now_and_then(self) -> None:
         if self._part.size - self._pushed < PUSH or self._pushes.locked():
@@ -107,7 +108,6 @@ class IncomingFile:
 
     async def _discard(self) -> None:
         """Remove the part, once nobody works on it any more."""
-        for work in (self._writing, self._pushing):
-            if work is not None:
-                await ended(work)
+        for work in (*self._working, *filter(None, [self._pushing])):
+            await ended(work)
         await self._writes.run(self._part.discard)

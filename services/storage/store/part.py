@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Sequence
 from pathlib import Path
 
 from services.storage.store.durable import write_all
@@ -43,15 +42,17 @@ class Part:
                 self.discard()
                 raise
 
-    def append(self, chunks: Sequence[Bytes]) -> None:
-        """Write and hash the next bytes. Raises as `open`; then only `discard` may follow."""
-        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    def append(self, data: Bytes) -> None:
+        """Write the next bytes. Raises as `open`; then only `discard` may follow."""
         with self._health.preparing():
             if self.size + len(data) > self._promised:
                 self._promise(max(len(data), min(max(self.size, FIRST_STEP), LARGEST_STEP)))
                 self._allocate()
             write_all(self._fs, self._file, data)
         self.size += len(data)
+
+    def digest(self, data: Bytes) -> None:
+        """Take the next bytes into the digest; beside `append`, in another thread."""
         self._hash.update(data)
 
     def push(self) -> None:
