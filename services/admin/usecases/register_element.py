@@ -45,7 +45,7 @@ class RegisterElement:
             created_at=now,
         )
         kept, created = await self._elements.register(record, name=name or None)
-        log.info("element registered" if created else "element moved", storage_id=info.storage_id)
+        log.info("element registered" if created else "element registered again", storage_id=info.storage_id)
         return kept.element, created
 
     async def _identify(self, endpoint: str) -> ElementInfo:
