@@ -173,7 +173,7 @@ EXPECTED = {
         tags=("договор", "2026"),
         metadata={"counterparty": "ООО «Ромашка»", "amount": 12345678901234567890, "rate": 0.1},
         description="оригинал",
-    ),  # fmt: skip
+    ),
     "temporary": attributes(ttl=timedelta(seconds=90), expires_at=NOW + timedelta(seconds=90), size=0),
     "deleted": attributes(
         status=FileStatus.DELETED,
@@ -182,7 +182,7 @@ EXPECTED = {
         updated_at=NOW + timedelta(hours=1, milliseconds=7),
         revision=3,
         epoch=12,
-    ),  # fmt: skip
+    ),
     "unknown_members": attributes(),
 }
 UNKNOWN = {"unknown_members": {"holds": ["case 12"], "x_colour": None}}
