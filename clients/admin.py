@@ -152,12 +152,11 @@ class AdminClient:
             metadata=metadata.bearer(on_behalf_of),
         )
 
-    async def register_file(
-        self, element_id: ElementId, file: FileAttributes, *, on_behalf_of: Identity | None
-    ) -> FileAttributes:
+    async def register_file(self, element_id: ElementId, file: FileAttributes) -> FileAttributes:
         """Bring the registry's row up to what an element answered; returns the row. Repeatable.
 
-        Tried again for `REGISTERING` seconds while Admin is away, since the element has committed already.
+        No user stands behind it: his token may have expired while the bytes came. Tried again for `REGISTERING`
+        seconds while Admin is away, since the element has committed already.
         """
         request = registry_pb2.RegisterFileRequest(element_id=element_id, file=wire.file_to_proto(file))
         async for attempt in stamina.retry_context(
@@ -169,7 +168,7 @@ class AdminClient:
                     request,
                     lambda response: wire.file_from_proto(response.file),
                     seconds=UNARY,
-                    metadata=metadata.bearer(on_behalf_of),
+                    metadata=metadata.bearer(None),
                 )
         raise AssertionError("stamina neither returned nor raised")
 

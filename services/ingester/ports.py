@@ -30,9 +30,7 @@ class Directory(Protocol):
         """The element that holds the document, and its attributes as registered. Raises `NotFound`."""
         ...
 
-    async def register_file(
-        self, element_id: ElementId, file: FileAttributes, *, on_behalf_of: Identity | None
-    ) -> FileAttributes:
+    async def register_file(self, element_id: ElementId, file: FileAttributes) -> FileAttributes:
         """Register what the element answered; returns what is registered. Repeatable.
 
         The adapter has tried for a while before it raises `ServiceUnavailable`.

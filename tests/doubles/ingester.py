@@ -42,9 +42,7 @@ class FakeDirectory:
             raise NotFound("there is no document with this id")
         return self.rows[file_id]
 
-    async def register_file(
-        self, element_id: ElementId, file: FileAttributes, *, on_behalf_of: Identity | None
-    ) -> FileAttributes:
+    async def register_file(self, element_id: ElementId, file: FileAttributes) -> FileAttributes:
         if self.refuses_to_register:
             raise self.refuses_to_register
         element = next(each for each in self._known() if each.element_id == element_id)

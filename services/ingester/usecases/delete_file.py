@@ -32,4 +32,4 @@ class DeleteFile:
         self, element: ElementAddress, file_id: FileId, expected_revision: int, by: Identity
     ) -> FileAttributes:
         file = await self._elements.client(element).delete(file_id, expected_revision, on_behalf_of=by)
-        return await self._directory.register_file(element.element_id, file, on_behalf_of=by)
+        return await self._directory.register_file(element.element_id, file)

@@ -32,4 +32,4 @@ class UpdateFile:
         self, element: ElementAddress, file_id: FileId, change: FileChange, expected_revision: int, by: Identity
     ) -> FileAttributes:
         file = await self._elements.client(element).update(file_id, change, expected_revision, on_behalf_of=by)
-        return await self._directory.register_file(element.element_id, file, on_behalf_of=by)
+        return await self._directory.register_file(element.element_id, file)

@@ -39,7 +39,7 @@ class UploadFile:
         candidates = await self._candidates(new_file, document.header.file_id, by)
         async with self._accepted(new_file, candidates, by) as (element, upload):
             await upload.send(document.chunks())
-            return await to_the_end(self._keep(new_file, element, upload, document.commit, by))
+            return await to_the_end(self._keep(new_file, element, upload, document.commit))
 
     async def _candidates(self, new_file: NewFile, repeated: FileId | None, by: Identity) -> Sequence[ElementAddress]:
         """Where the document may go. One whose id is registered goes where it lies: it is a repetition."""
@@ -72,7 +72,7 @@ class UploadFile:
         raise answer_to(refusals)
 
     async def _keep(
-        self, new_file: NewFile, element: ElementAddress, upload: ElementUpload, commit: UploadCommit, by: Identity
+        self, new_file: NewFile, element: ElementAddress, upload: ElementUpload, commit: UploadCommit
     ) -> FileAttributes:
         try:
             file = await upload.commit(commit)
@@ -83,7 +83,7 @@ class UploadFile:
                 retry_after=error.retry_after,
             ) from error
         try:
-            return await self._directory.register_file(element.element_id, file, on_behalf_of=by)
+            return await self._directory.register_file(element.element_id, file)
         except ArtStoreError as error:
             log.exception("stored but not registered", file_id=file.file_id, storage_id=element.storage_id)
             raise ServiceUnavailable(

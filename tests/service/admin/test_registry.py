@@ -29,15 +29,15 @@ async def holder(admin: Admin, element: PlayedElement, user: Identity) -> Elemen
     return registered
 
 
-async def in_registry(admin: Admin, holder: Element, user: Identity, one: FileAttributes) -> FileAttributes:
-    return await admin.as_("ingester").register_file(holder.element_id, one, on_behalf_of=user)
+async def in_registry(admin: Admin, holder: Element, one: FileAttributes) -> FileAttributes:
+    return await admin.as_("ingester").register_file(holder.element_id, one)
 
 
 @pytest.mark.parametrize("one", [file(), temporary(original_filename="../../etc/passwd"), file(metadata={}, tags=())])
 async def test_a_registered_document_is_located_and_seen_by_query(
     admin: Admin, holder: Element, user: Identity, one: FileAttributes
 ) -> None:
-    assert await in_registry(admin, holder, user, one) == one
+    assert await in_registry(admin, holder, one) == one
     assert await admin.as_("ingester").locate_file(one.file_id, on_behalf_of=user) == (holder.address, one)
     query = await asyncpg.connect(admin.database.dsn(admin.database.query_role, QUERY_PASSWORD))
     row = await query.fetchrow("SELECT * FROM query_v1.files WHERE file_id = $1", one.file_id)
@@ -51,9 +51,9 @@ async def test_a_registered_document_is_located_and_seen_by_query(
 async def test_registering_again_and_late_changes_nothing(admin: Admin, holder: Element, user: Identity) -> None:
     one = file()
     second = replace(one, revision=2, description="second")
-    assert await in_registry(admin, holder, user, one) == one
-    assert await in_registry(admin, holder, user, second) == second
-    assert await in_registry(admin, holder, user, one) == second
+    assert await in_registry(admin, holder, one) == one
+    assert await in_registry(admin, holder, second) == second
+    assert await in_registry(admin, holder, one) == second
 
 
 async def test_an_unknown_document_or_element_is_not_found(admin: Admin, holder: Element, user: Identity) -> None:
@@ -61,32 +61,32 @@ async def test_an_unknown_document_or_element_is_not_found(admin: Admin, holder:
         await admin.as_("ingester").locate_file(file().file_id, on_behalf_of=user)
     unknown = ElementId(str(uuid.uuid4()))
     with pytest.raises(NotFound, match="element"):
-        await admin.as_("ingester").register_file(unknown, file(), on_behalf_of=user)
+        await admin.as_("ingester").register_file(unknown, file())
     with pytest.raises(NotFound):
         await admin.as_("query").mark_missing(file().file_id, on_behalf_of=user)
 
 
 async def test_what_the_registry_cannot_hold_is_refused(admin: Admin, holder: Element, user: Identity) -> None:
     with pytest.raises(ValidationFailed, match="sha256"):
-        await in_registry(admin, holder, user, file(sha256="x"))
+        await in_registry(admin, holder, file(sha256="x"))
 
 
 async def test_only_the_ingester_registers_and_only_query_repairs(
     admin: Admin, holder: Element, user: Identity
 ) -> None:
     with pytest.raises(Forbidden):
-        await admin.as_("gateway").register_file(holder.element_id, file(), on_behalf_of=user)
+        await admin.as_("gateway").register_file(holder.element_id, file())
     with pytest.raises(Forbidden):
         await admin.as_("ingester").mark_missing(file().file_id, on_behalf_of=user)
     reader = await admin.user("files:read")
     with pytest.raises(Forbidden, match="files:write"):
-        await in_registry(admin, holder, reader, file())
+        await admin.as_("ingester").locate_file(file().file_id, on_behalf_of=reader)
 
 
 async def test_a_document_that_its_element_does_not_know_is_marked_and_comes_back(
     admin: Admin, holder: Element, element: PlayedElement, user: Identity
 ) -> None:
-    one = await in_registry(admin, holder, user, file())
+    one = await in_registry(admin, holder, file())
     query = admin.as_("query")
     assert (await query.mark_missing(one.file_id, on_behalf_of=user)).status is FileStatus.MISSING
     element.says.files[one.file_id] = one
@@ -96,7 +96,7 @@ async def test_a_document_that_its_element_does_not_know_is_marked_and_comes_bac
 async def test_a_row_is_brought_up_to_what_the_element_says(
     admin: Admin, holder: Element, element: PlayedElement, user: Identity
 ) -> None:
-    one = await in_registry(admin, holder, user, file())
+    one = await in_registry(admin, holder, file())
     deleted = replace(one, status=FileStatus.DELETED, deleted_at=NOW, deleted_by=user.subject, revision=2)
     element.says.files[one.file_id] = deleted
     assert await admin.as_("query").mark_missing(one.file_id, on_behalf_of=user) == deleted
@@ -105,7 +105,7 @@ async def test_a_row_is_brought_up_to_what_the_element_says(
 async def test_while_the_element_is_away_nothing_is_marked(
     admin: Admin, holder: Element, element: PlayedElement, user: Identity
 ) -> None:
-    one = await in_registry(admin, holder, user, file())
+    one = await in_registry(admin, holder, file())
     await element.peer.stop()
     with pytest.raises(StorageUnavailable):
         await admin.as_("query").mark_missing(one.file_id, on_behalf_of=user)

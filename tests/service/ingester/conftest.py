@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -89,8 +90,8 @@ class Ground:
     def played_address(self) -> ElementAddress:
         return an_element("se-played-01", self.played_peer.address)
 
-    def somebody(self, scope: str = "files:read files:write") -> Identity:
-        token = self.keys.token(scope=scope, sub="sa_somebody_1")
+    def somebody(self, scope: str = "files:read files:write", *, expires_in: float = 600) -> Identity:
+        token = self.keys.token(scope=scope, sub="sa_somebody_1", exp=time.time() + expires_in)
         return Identity(Subject("sa_somebody_1"), frozenset(scope.split()), token)
 
     async def admin_back(self, client: IngesterClient) -> None:

@@ -15,6 +15,7 @@ from artstore.ingester.v1 import ingester_pb2, ingester_pb2_grpc
 from clients import frames, metadata, wire
 from clients.ingester import IngesterClient
 from services.chassis.faults import translated
+from services.chassis.tokens import SKEW
 from services.model.errors import (
     ArtStoreError,
     ChecksumMismatch,
@@ -217,6 +218,20 @@ async def test_a_sender_that_leaves_after_its_commit_has_a_registered_document(
         await uploading
     ground.admin.registers.set()
     await ground.eventually(lambda: len(ground.admin.rows) == 1)
+
+
+async def test_a_token_may_expire_while_the_content_comes(ground: Ground, client: IngesterClient) -> None:
+    expiring = ground.somebody(expires_in=-SKEW + 2)
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield CONTENT
+        await ground.eventually(lambda: ground.real.leftovers() != [])
+        await asyncio.sleep(3)
+        with pytest.raises(Unauthorized):
+            await client.delete_file(new_id(), on_behalf_of=expiring)
+
+    file = await client.upload(NEW, slowly(), on_behalf_of=expiring)
+    assert ground.admin.rows[file.file_id][1] == file
 
 
 @pytest.mark.parametrize("scope", ["files:read", ""])

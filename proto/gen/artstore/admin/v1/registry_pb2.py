@@ -27,7 +27,7 @@ from artstore.types.v1 import element_pb2 as artstore_dot_types_dot_v1_dot_eleme
 from artstore.types.v1 import file_pb2 as artstore_dot_types_dot_v1_dot_file__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n artstore/admin/v1/registry.proto\x12\x11\x61rtstore.admin.v1\x1a\x1f\x61rtstore/auth/v1/requires.proto\x1a\x1f\x61rtstore/types/v1/element.proto\x1a\x1c\x61rtstore/types/v1/file.proto\"P\n\x13RegisterFileRequest\x12\x12\n\nelement_id\x18\x01 \x01(\t\x12%\n\x04\x66ile\x18\x02 \x01(\x0b\x32\x17.artstore.types.v1.File\"=\n\x14RegisterFileResponse\x12%\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x17.artstore.types.v1.File\"$\n\x11LocateFileRequest\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\"o\n\x12LocateFileResponse\x12\x32\n\x07\x65lement\x18\x01 \x01(\x0b\x32!.artstore.types.v1.ElementAddress\x12%\n\x04\x66ile\x18\x02 \x01(\x0b\x32\x17.artstore.types.v1.File\"%\n\x12MarkMissingRequest\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\"<\n\x13MarkMissingResponse\x12%\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x17.artstore.types.v1.File2\x8c\x02\n\x14RegistryWriteService\x12|\n\x0cRegisterFile\x12&.artstore.admin.v1.RegisterFileRequest\x1a\'.artstore.admin.v1.RegisterFileResponse\"\x1b\x8a\xe7\x18\x17\n\x0b\x66iles:write\x12\x08ingester\x12v\n\nLocateFile\x12$.artstore.admin.v1.LocateFileRequest\x1a%.artstore.admin.v1.LocateFileResponse\"\x1b\x8a\xe7\x18\x17\n\x0b\x66iles:write\x12\x08ingester2\x8e\x01\n\x15RegistryRepairService\x12u\n\x0bMarkMissing\x12%.artstore.admin.v1.MarkMissingRequest\x1a&.artstore.admin.v1.MarkMissingResponse\"\x17\x8a\xe7\x18\x13\n\nfiles:read\x12\x05queryb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n artstore/admin/v1/registry.proto\x12\x11\x61rtstore.admin.v1\x1a\x1f\x61rtstore/auth/v1/requires.proto\x1a\x1f\x61rtstore/types/v1/element.proto\x1a\x1c\x61rtstore/types/v1/file.proto\"P\n\x13RegisterFileRequest\x12\x12\n\nelement_id\x18\x01 \x01(\t\x12%\n\x04\x66ile\x18\x02 \x01(\x0b\x32\x17.artstore.types.v1.File\"=\n\x14RegisterFileResponse\x12%\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x17.artstore.types.v1.File\"$\n\x11LocateFileRequest\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\"o\n\x12LocateFileResponse\x12\x32\n\x07\x65lement\x18\x01 \x01(\x0b\x32!.artstore.types.v1.ElementAddress\x12%\n\x04\x66ile\x18\x02 \x01(\x0b\x32\x17.artstore.types.v1.File\"%\n\x12MarkMissingRequest\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\"<\n\x13MarkMissingResponse\x12%\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x17.artstore.types.v1.File2\x81\x02\n\x14RegistryWriteService\x12q\n\x0cRegisterFile\x12&.artstore.admin.v1.RegisterFileRequest\x1a\'.artstore.admin.v1.RegisterFileResponse\"\x10\x8a\xe7\x18\x0c\x12\x08ingester\x18\x01\x12v\n\nLocateFile\x12$.artstore.admin.v1.LocateFileRequest\x1a%.artstore.admin.v1.LocateFileResponse\"\x1b\x8a\xe7\x18\x17\n\x0b\x66iles:write\x12\x08ingester2\x8e\x01\n\x15RegistryRepairService\x12u\n\x0bMarkMissing\x12%.artstore.admin.v1.MarkMissingRequest\x1a&.artstore.admin.v1.MarkMissingResponse\"\x17\x8a\xe7\x18\x13\n\nfiles:read\x12\x05queryb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,7 +35,7 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'artstore.admin.v1.registry_
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_REGISTRYWRITESERVICE'].methods_by_name['RegisterFile']._loaded_options = None
-  _globals['_REGISTRYWRITESERVICE'].methods_by_name['RegisterFile']._serialized_options = b'\212\347\030\027\n\013files:write\022\010ingester'
+  _globals['_REGISTRYWRITESERVICE'].methods_by_name['RegisterFile']._serialized_options = b'\212\347\030\014\022\010ingester\030\001'
   _globals['_REGISTRYWRITESERVICE'].methods_by_name['LocateFile']._loaded_options = None
   _globals['_REGISTRYWRITESERVICE'].methods_by_name['LocateFile']._serialized_options = b'\212\347\030\027\n\013files:write\022\010ingester'
   _globals['_REGISTRYREPAIRSERVICE'].methods_by_name['MarkMissing']._loaded_options = None
@@ -53,7 +53,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MARKMISSINGRESPONSE']._serialized_start=486
   _globals['_MARKMISSINGRESPONSE']._serialized_end=546
   _globals['_REGISTRYWRITESERVICE']._serialized_start=549
-  _globals['_REGISTRYWRITESERVICE']._serialized_end=817
-  _globals['_REGISTRYREPAIRSERVICE']._serialized_start=820
-  _globals['_REGISTRYREPAIRSERVICE']._serialized_end=962
+  _globals['_REGISTRYWRITESERVICE']._serialized_end=806
+  _globals['_REGISTRYREPAIRSERVICE']._serialized_start=809
+  _globals['_REGISTRYREPAIRSERVICE']._serialized_end=951
 # @@protoc_insertion_point(module_scope)

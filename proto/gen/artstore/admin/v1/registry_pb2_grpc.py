@@ -53,6 +53,8 @@ class RegistryWriteServiceServicer:
 
     def RegisterFile(self, request, context):
         """Brings one row up to what an element answered. An older revision changes nothing; repeatable.
+        No user is asked for: he was, when the change began, and his token may have expired while the bytes came. What an
+        element has made durable must be registered all the same.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

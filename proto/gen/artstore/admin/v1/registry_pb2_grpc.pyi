@@ -34,7 +34,10 @@ class RegistryWriteServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RegistryWriteServiceAsyncStub: ...
     RegisterFile: _grpc.UnaryUnaryMultiCallable[_registry_pb2.RegisterFileRequest, _registry_pb2.RegisterFileResponse]
-    """Brings one row up to what an element answered. An older revision changes nothing; repeatable."""
+    """Brings one row up to what an element answered. An older revision changes nothing; repeatable.
+    No user is asked for: he was, when the change began, and his token may have expired while the bytes came. What an
+    element has made durable must be registered all the same.
+    """
     LocateFile: _grpc.UnaryUnaryMultiCallable[_registry_pb2.LocateFileRequest, _registry_pb2.LocateFileResponse]
     """Where a document lies. NOT_FOUND."""
 
@@ -44,7 +47,10 @@ class RegistryWriteServiceAsyncStub(RegistryWriteServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     RegisterFile: _aio.UnaryUnaryMultiCallable[_registry_pb2.RegisterFileRequest, _registry_pb2.RegisterFileResponse]  # type: ignore[assignment]
-    """Brings one row up to what an element answered. An older revision changes nothing; repeatable."""
+    """Brings one row up to what an element answered. An older revision changes nothing; repeatable.
+    No user is asked for: he was, when the change began, and his token may have expired while the bytes came. What an
+    element has made durable must be registered all the same.
+    """
     LocateFile: _aio.UnaryUnaryMultiCallable[_registry_pb2.LocateFileRequest, _registry_pb2.LocateFileResponse]  # type: ignore[assignment]
     """Where a document lies. NOT_FOUND."""
 
@@ -57,7 +63,10 @@ class RegistryWriteServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _registry_pb2.RegisterFileRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_registry_pb2.RegisterFileResponse, _abc.Awaitable[_registry_pb2.RegisterFileResponse]]:
-        """Brings one row up to what an element answered. An older revision changes nothing; repeatable."""
+        """Brings one row up to what an element answered. An older revision changes nothing; repeatable.
+        No user is asked for: he was, when the change began, and his token may have expired while the bytes came. What an
+        element has made durable must be registered all the same.
+        """
 
     @_abc_1.abstractmethod
     def LocateFile(
