@@ -102,7 +102,7 @@ def from_status(
         error = _from_details(details)
         if error is not None:
             return error
-    if code is Code.UNAVAILABLE:
+    if code in (Code.UNAVAILABLE, Code.CANCELLED):  # a peer that stops cancels what its grace did not cover
         return unavailable("cannot be reached now; try again", retry_after=2)
     if code in _BARE:
         return _BARE[code](message or code.name)

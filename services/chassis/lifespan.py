@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import timedelta
@@ -16,11 +17,12 @@ from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
 import uvloop
+from pydantic_settings import BaseSettings
 
-from services.chassis import logs
+from services.chassis import describe, logs
 from services.chassis.http import HttpServer
 from services.chassis.ops import Check, Ops
-from services.chassis.settings import ProcessSettings
+from services.chassis.settings import ProcessSettings, TelemetrySettings, load
 
 Entered = TypeVar("Entered")
 SettingsT = TypeVar("SettingsT", bound=ProcessSettings)
@@ -43,6 +45,7 @@ class Process:
         self._stack = AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
         self._stop = asyncio.Event()
+        self._failed = False
         self.ops = Ops(service)
         self._ops_server = HttpServer(self.ops, host=settings.host, port=settings.ops_port)
 
@@ -93,11 +96,31 @@ class Process:
         with contextlib.suppress(asyncio.CancelledError):
             await server.drain(self._settings.shutdown_timeout)
         log.info("stopped")
+        if self._failed:
+            raise SystemExit(1)  # whoever watches this process shall see that it did not end by itself
 
     def _background_ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("background work ended; the process stops", exc_info=error)
+            self._failed = True
             self._stop.set()
+
+
+def main(serve: Callable[[SettingsT], Coroutine[Any, Any, None]], settings: type[SettingsT], usage: str) -> None:
+    """The command line of a process that can only serve. Raises `SystemExit` with status 2 for arguments or settings."""
+    match sys.argv[1:]:
+        case [] | ["serve"]:
+            run(serve, load(settings))
+        case ["--describe"]:
+            show_settings(settings)
+        case _:
+            sys.stderr.write(f"{usage}\n")
+            sys.exit(2)
+
+
+def show_settings(*classes: type[BaseSettings]) -> None:
+    """Print what the process may be told, with what every process may be told."""
+    sys.stdout.write(describe.text(describe.rows(*classes, TelemetrySettings)))
 
 
 def run(serve: Callable[[SettingsT], Coroutine[Any, Any, None]], settings: SettingsT) -> None:
