@@ -25,10 +25,11 @@ TEST_FOLDERS = ("architecture", "unit", "contract", "service", "mesh")
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Style (ruff) and the directions of imports (import-linter)."""
+    """Style (ruff), the directions of imports (import-linter), and the documents that are made from the code."""
     session.run(BIN / "ruff", "check", ".")
     session.run(BIN / "ruff", "format", "--check", ".")
     session.run(BIN / "lint-imports", "--no-logo")
+    session.run(BIN / "python", "-m", "tools.documents", "check")
 
 
 @nox.session
@@ -47,6 +48,12 @@ def proto(session: nox.Session) -> None:
 def stubs(session: nox.Session) -> None:
     """Write proto/gen afresh from the protos."""
     session.run(BIN / "python", "-m", "tools.protos", "write")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Write the documents that are made from the code: settings, metrics, .env.example."""
+    session.run(BIN / "python", "-m", "tools.documents", "write")
 
 
 @nox.session

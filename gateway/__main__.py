@@ -1,17 +1,10 @@
-"""`python -m gateway`: serve until SIGTERM."""
+"""`python -m gateway [--describe]`: serve until SIGTERM, or say what can be set."""
 
 from __future__ import annotations
 
 from gateway.app import serve
 from gateway.config import Settings
-from services.chassis.lifespan import run
-from services.chassis.settings import load
-
-
-def main() -> None:
-    """Read the settings, then serve."""
-    run(serve, load(Settings))
-
+from services.chassis import lifespan
 
 if __name__ == "__main__":
-    main()
+    lifespan.main(serve, Settings, __doc__)

@@ -1,4 +1,4 @@
-"""`python -m services.admin [serve | migrate | rotate-system-secret]`."""
+"""`python -m services.admin [serve | migrate | rotate-system-secret | --describe]`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 from services.admin.app import migrate, rotate_system_secret, serve
 from services.admin.config import DatabaseSettings, MigrateSettings, Settings
-from services.chassis.lifespan import run
+from services.chassis.lifespan import run, show_settings
 from services.chassis.settings import load
 
 
@@ -21,6 +21,8 @@ def main(arguments: list[str]) -> None:
         case ["rotate-system-secret"]:
             client_id, secret = asyncio.run(rotate_system_secret(load(DatabaseSettings)))
             print(f"client_id={client_id}\nclient_secret={secret}")
+        case ["--describe"]:
+            show_settings(Settings, MigrateSettings)
         case _:
             print(__doc__, file=sys.stderr)
             sys.exit(2)

@@ -107,7 +107,10 @@ class Process:
 
 
 def main(serve: Callable[[SettingsT], Coroutine[Any, Any, None]], settings: type[SettingsT], usage: str) -> None:
-    """The command line of a process that can only serve. Raises `SystemExit` with status 2 for arguments or settings."""
+    """The command line of a process that can only serve.
+
+    Raises `SystemExit` with status 2 for wrong arguments or settings.
+    """
     match sys.argv[1:]:
         case [] | ["serve"]:
             run(serve, load(settings))

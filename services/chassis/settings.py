@@ -78,6 +78,19 @@ class TokenSettings(BaseSettings):
     token_audience: str = Field(default="artstore", description="The `aud` that a valid token has.")
 
 
+class TelemetrySettings(BaseSettings):
+    """Where traces go: the same for every process of a mesh, and named as everywhere else."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+
+    otel_exporter_otlp_endpoint: str | None = Field(
+        default=None, description="URL of an OpenTelemetry collector (OTLP over gRPC): http://localhost:4317."
+    )
+    artstore_trace_file: Path | None = Field(
+        default=None, description="File to which spans are appended, one JSON object a line. For want of a collector."
+    )
+
+
 SettingsT = TypeVar("SettingsT", bound=BaseSettings)
 
 

@@ -1,17 +1,10 @@
-"""`python -m services.ingester`: serve until SIGTERM."""
+"""`python -m services.ingester [--describe]`: serve until SIGTERM, or say what can be set."""
 
 from __future__ import annotations
 
-from services.chassis.lifespan import run
-from services.chassis.settings import load
+from services.chassis import lifespan
 from services.ingester.app import serve
 from services.ingester.config import Settings
 
-
-def main() -> None:
-    """Read the settings, then serve."""
-    run(serve, load(Settings))
-
-
 if __name__ == "__main__":
-    main()
+    lifespan.main(serve, Settings, __doc__)

@@ -1,4 +1,4 @@
-"""The command line: `python -m services.standalone up | down | status | reset`."""
+"""The command line: `python -m services.standalone up | down | status | reset | --describe`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from typing import Any
 
+from services.chassis import describe
 from services.standalone import background, commands, config, files, home, logs, run
 from services.standalone.config import Settings
 from services.standalone.console import Console
@@ -14,14 +16,8 @@ from services.standalone.errors import StandaloneError
 from services.standalone.home import Home
 
 _EPILOG = """\
-environment:
-  ARTSTORE_HOME           folder of all data (root: /var/lib/artstore; else ~/.local/share/artstore)
-  ARTSTORE_PORT           public port (8443)
-  ARTSTORE_BIND           address of the public port (127.0.0.1)
-  ARTSTORE_POSTGRES_DSN   postgresql://… of your own database, instead of the embedded PostgreSQL;
-                          its role must own the database and may create roles
-  ARTSTORE_POSTGRES_USER  as root: the account that the embedded PostgreSQL runs as (nobody)
-Settings of single processes (AM_*, SE_*, IM_*, QM_*, GW_*) are handed to them, such as SE_MAX_FILE_SIZE=10GiB.
+Settings come from the environment: ARTSTORE_HOME, ARTSTORE_PORT and others; --describe prints them all. Those of single
+processes (AM_*, SE_*, IM_*, QM_*, GW_*) are handed to them, such as SE_MAX_FILE_SIZE=10GiB.
 """
 
 
@@ -59,6 +55,17 @@ def _run(parsed: argparse.Namespace, settings: Settings) -> int:
         return run.up(settings, prepared, Console(log=output), os.environ)
 
 
+class _Describe(argparse.Action):
+    """Prints the settings and ends, like `--help`: no command is asked for."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **options: Any) -> None:
+        super().__init__(option_strings, dest, nargs=0, **options)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        print(describe.text(config.DESCRIBED), end="")
+        parser.exit()
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m services.standalone",
@@ -66,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--describe", action=_Describe, help="print the settings of the run")
     commands_ = parser.add_subparsers(dest="command", required=True, metavar="command")
     up = commands_.add_parser("up", help="start everything and stay until Ctrl-C", description=_UP)
     up.add_argument("--detach", action="store_true", help="return when it is ready, and leave it running")

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from services.chassis.describe import UNSET, Row
 from services.standalone.errors import StandaloneError
 
 DEFAULT_PORT = 8443
@@ -35,6 +36,9 @@ class Settings:
     postgres_user: str = "nobody"
     """`ARTSTORE_POSTGRES_USER`: as root, the existing account that PostgreSQL runs as (it refuses to run as root)."""
 
+    trace_file: Path | None = None
+    """`ARTSTORE_TRACE_FILE`: where every process appends its spans."""
+
     @property
     def base_url(self) -> str:
         """The public address, which is also the issuer of tokens."""
@@ -42,6 +46,38 @@ class Settings:
         if address.is_unspecified or self.bind in LOCALHOST:
             return f"https://localhost:{self.port}"
         return f"https://{f'[{address}]' if address.version == 6 else address}:{self.port}"
+
+
+DESCRIBED = (
+    Row(
+        "ARTSTORE_HOME",
+        "path",
+        UNSET,
+        "Folder of all data. Unset: /var/lib/artstore for root, else ~/.local/share/artstore (XDG_DATA_HOME).",
+    ),
+    Row("ARTSTORE_PORT", "integer", str(DEFAULT_PORT), "Public port (HTTPS), 1 to 65535."),
+    Row("ARTSTORE_BIND", "text", "127.0.0.1", "IP address of the public port; the default is joined by ::1."),
+    Row(
+        "ARTSTORE_POSTGRES_DSN",
+        "text, secret",
+        UNSET,
+        "postgresql://… of your own database instead of the embedded PostgreSQL; its role must own the database and "
+        "may create roles (CREATEROLE).",
+    ),
+    Row(
+        "ARTSTORE_POSTGRES_USER",
+        "text",
+        "nobody",
+        "As root: the existing account that the embedded PostgreSQL runs as.",
+    ),
+    Row(
+        "ARTSTORE_TRACE_FILE",
+        "path",
+        UNSET,
+        "File to which every process appends its spans, one JSON object a line (see observability.md).",
+    ),
+)
+"""What `--describe` shows: a row for each setting above. Whatever begins with a process's prefix is handed to it."""
 
 
 def load(environment: Mapping[str, str]) -> Settings:
@@ -53,6 +89,7 @@ def load(environment: Mapping[str, str]) -> Settings:
         bind=_address(environment.get("ARTSTORE_BIND") or "127.0.0.1", problems),
         postgres_dsn=_dsn(environment.get("ARTSTORE_POSTGRES_DSN") or None, problems),
         postgres_user=environment.get("ARTSTORE_POSTGRES_USER") or "nobody",
+        trace_file=_file(environment.get("ARTSTORE_TRACE_FILE")),
     )
     if problems:
         raise StandaloneError("\n".join(problems))
@@ -73,6 +110,11 @@ def _home(environment: Mapping[str, str], problems: list[str]) -> Path:
         problems.append("Neither ARTSTORE_HOME nor HOME is set: set ARTSTORE_HOME to the folder for ArtStore's data.")
         return Path()
     return Path(environment["HOME"]) / ".local/share/artstore"
+
+
+def _file(chosen: str | None) -> Path | None:
+    # Resolved, because every process works in a folder of its own.
+    return Path(chosen).expanduser().resolve() if chosen else None
 
 
 def _port(text: str, problems: list[str]) -> int:

@@ -219,7 +219,8 @@ class Plan:
             for name, value in self.inherited.items()
             if not name.startswith(foreign) and name != "ARTSTORE_POSTGRES_DSN"
         }
-        return {f"{prefix}LOG_FORMAT": "text", "PYTHONUNBUFFERED": "1", **inherited, **settings}
+        trace = {"ARTSTORE_TRACE_FILE": str(self.settings.trace_file)} if self.settings.trace_file else {}
+        return {f"{prefix}LOG_FORMAT": "text", "PYTHONUNBUFFERED": "1", **inherited, **trace, **settings}
 
     def edge(self) -> envoy.Edge:
         """Return what Envoy's configuration is rendered from."""

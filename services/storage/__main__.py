@@ -1,11 +1,11 @@
-"""`python -m services.storage [serve | seal FILE]`."""
+"""`python -m services.storage [serve | seal FILE | --describe]`."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-from services.chassis.lifespan import run
+from services.chassis.lifespan import run, show_settings
 from services.chassis.settings import load
 from services.storage.app import seal_file, serve
 from services.storage.config import Settings
@@ -18,6 +18,8 @@ def main(arguments: list[str]) -> None:
             run(serve, load(Settings))
         case ["seal", name]:
             seal_file(Path(name))
+        case ["--describe"]:
+            show_settings(Settings)
         case _:
             print(__doc__, file=sys.stderr)
             sys.exit(2)

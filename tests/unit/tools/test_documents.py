@@ -1,0 +1,50 @@
+"""Documents that are made from the code are complete, and a difference is found."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tools import documents, settings
+
+
+def test_the_documents_in_the_tree_are_up_to_date() -> None:
+    assert documents.differences() == []
+
+
+def test_a_difference_is_found_and_mended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(documents, "ROOT", tmp_path)
+    assert documents.differences() != []
+    assert documents.main(["check"]) == 1
+    assert documents.main(["write"]) == 0
+    assert documents.main(["check"]) == 0
+    with (tmp_path / ".env.example").open("a") as file:
+        file.write("#SE_LEFT_OVER=1\n")
+    assert any("SE_LEFT_OVER" in line for line in documents.differences())
+
+
+def test_every_setting_is_in_both_documents() -> None:
+    variables = {
+        f"{c.model_config['env_prefix']}{n}".upper()
+        for cs in settings.CLASSES.values()
+        for c in cs
+        for n in c.model_fields
+    }
+    assert variables <= set(re.findall(r"^\| `(\w+)` \|", settings.document(), re.MULTILINE))
+    assert variables <= set(re.findall(r"^#(\w+)=", settings.example(), re.MULTILINE))
+
+
+def test_the_example_changes_nothing_when_it_is_sourced(tmp_path: Path) -> None:
+    example = tmp_path / "env"
+    example.write_text(settings.example())
+    done = subprocess.run(
+        ["sh", "-c", f"set -a; . {example}; env"],
+        env={"PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert not re.search(r"^(ARTSTORE|AM|SE|IM|QM|GW|OTEL)_", done.stdout, re.MULTILINE)
