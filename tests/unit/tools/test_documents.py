@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from services.chassis.describe import rows
 from tools import documents, settings
 
 
@@ -27,12 +28,7 @@ def test_a_difference_is_found_and_mended(monkeypatch: pytest.MonkeyPatch, tmp_p
 
 
 def test_every_setting_is_in_both_documents() -> None:
-    variables = {
-        f"{c.model_config['env_prefix']}{n}".upper()
-        for cs in settings.CLASSES.values()
-        for c in cs
-        for n in c.model_fields
-    }
+    variables = {row.variable for classes in settings.CLASSES.values() for row in rows(*classes)}
     assert variables <= set(re.findall(r"^\| `(\w+)` \|", settings.document(), re.MULTILINE))
     assert variables <= set(re.findall(r"^#(\w+)=", settings.example(), re.MULTILINE))
 
@@ -40,11 +36,6 @@ def test_every_setting_is_in_both_documents() -> None:
 def test_the_example_changes_nothing_when_it_is_sourced(tmp_path: Path) -> None:
     example = tmp_path / "env"
     example.write_text(settings.example())
-    done = subprocess.run(
-        ["sh", "-c", f"set -a; . {example}; env"],
-        env={"PATH": "/usr/bin:/bin"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    command = ["sh", "-c", f"set -a; . {example}; env"]
+    done = subprocess.run(command, env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=True)
     assert not re.search(r"^(ARTSTORE|AM|SE|IM|QM|GW|OTEL)_", done.stdout, re.MULTILINE)
