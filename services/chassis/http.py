@@ -28,6 +28,10 @@ AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 KEEP_ALIVE = 75
 """Seconds that an idle connection is kept: longer than Envoy keeps it (60 s), so that it never meets a closed one."""
 
+WRITE_BUFFER = 128 << 10
+"""Bytes that wait for a client that does not read before our side is told to wait; with TLS it would be four times as
+many."""
+
 
 class _Server(uvicorn.Server):
     @contextlib.contextmanager
@@ -35,12 +39,15 @@ class _Server(uvicorn.Server):
         yield  # signals are the process's, see lifespan.py
 
 
-def _only(callers: frozenset[str]) -> type[HttpToolsProtocol]:
-    """The protocol of connections, but for callers without the certificate of one of these modules."""
+def _protocol(callers: frozenset[str] | None) -> type[HttpToolsProtocol]:
+    """The protocol of connections; one whose caller has no certificate of these modules is cut off."""
 
     class Protocol(HttpToolsProtocol):
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
+            transport.set_write_buffer_limits(high=WRITE_BUFFER)
             super().connection_made(transport)
+            if callers is None:
+                return
             certificate: Any = transport.get_extra_info("peercert") or {}
             names = [value.encode() for kind, value in certificate.get("subjectAltName", ()) if kind == "URI"]
             module, _ = module_of(names) or (None, None)
@@ -68,7 +75,7 @@ class HttpServer:
         factory = (lambda _config, _default: tls) if tls is not None else None
         self._config = uvicorn.Config(
             app,
-            http="httptools" if callers is None else _only(callers),
+            http=_protocol(callers),
             ws="none",
             lifespan="off",
             ssl_context_factory=factory,
@@ -96,10 +103,11 @@ class HttpServer:
         listening.setblocking(False)
         self._task = asyncio.create_task(self._server.serve([listening]), name=f"http {self._port}")
 
-    async def drain(self, grace: timedelta) -> None:
-        """Take no new connections, let requests in flight end within `grace`, then cut them off."""
+    async def drain(self, grace: timedelta, *, delay: timedelta = timedelta(0)) -> None:
+        """After `delay` take no new connections, let requests in flight end within `grace`, then cut them off."""
         if self._task is None:
             return
+        await asyncio.sleep(delay.total_seconds())
         self._config.timeout_graceful_shutdown = max(1, int(grace.total_seconds()))
         self._server.should_exit = True
         await self._task

@@ -1,6 +1,6 @@
 """The life of a process: logs, ops port, signals, what it holds open, background work, and the way down.
 
-On SIGTERM or SIGINT: not ready → stop taking calls → let those in flight end → stop background work → close what was
+On SIGTERM or SIGINT: not ready → wait until balancers have seen it → stop taking calls → let those in flight end → stop background work → close what was
 opened, in reverse order.
 """
 
@@ -19,7 +19,7 @@ from typing import Any, Protocol, Self, TypeVar
 import uvloop
 from pydantic_settings import BaseSettings
 
-from services.chassis import describe, logs
+from services.chassis import describe, logs, memory
 from services.chassis.http import HttpServer
 from services.chassis.ops import Check, Ops
 from services.chassis.settings import ProcessSettings, TelemetrySettings, load
@@ -33,7 +33,9 @@ log = logs.get_logger(__name__)
 class Drains(Protocol):
     """A server that can be ended gracefully."""
 
-    async def drain(self, grace: timedelta) -> None: ...
+    async def drain(self, grace: timedelta, *, delay: timedelta) -> None:
+        """Serve on for `delay`, then take nothing new, let what is in flight end within `grace`, cut off the rest."""
+        ...
 
 
 class Process:
@@ -94,7 +96,7 @@ class Process:
         self.ops.stopping = True
         log.info("stopping: requests in flight may end", timeout=str(self._settings.shutdown_timeout))
         with contextlib.suppress(asyncio.CancelledError):
-            await server.drain(self._settings.shutdown_timeout)
+            await server.drain(self._settings.shutdown_timeout, delay=self._settings.shutdown_delay)
         log.info("stopped")
         if self._failed:
             raise SystemExit(1)  # whoever watches this process shall see that it did not end by itself
@@ -128,4 +130,5 @@ def show_settings(*classes: type[BaseSettings]) -> None:
 
 def run(serve: Callable[[SettingsT], Coroutine[Any, Any, None]], settings: SettingsT) -> None:
     """Run `serve(settings)` to its end on the loop that every process uses."""
+    memory.keep()
     uvloop.run(serve(settings))
