@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -12,6 +12,10 @@ from litestar.types import Receive, Scope, Send
 from gateway.ports import Download
 from services.chassis.logs import get_logger
 from services.model.errors import ArtStoreError
+
+PIECE = 64 << 10
+"""Bytes given to the connection at once. It takes and encrypts any number and only then says that it is full: that is
+what a client that does not read costs."""
 
 log = get_logger(__name__)
 
@@ -47,15 +51,19 @@ class Content:
 
     async def _send(self, send: Send) -> None:
         begun = False
-        last: memoryview | bytes = b""
+        missing = self._content.length
+        final: memoryview | bytes = b""
         try:
             async for chunk in self._content.chunks():
-                if last:
-                    if not begun:
-                        await send(self._start)
-                        begun = True
-                    await send(_part(last, more=True))
-                last = chunk
+                missing -= len(chunk)
+                if missing <= 0:
+                    final = chunk
+                    continue
+                if not begun:
+                    await send(self._start)
+                    begun = True
+                for piece in _pieces(chunk):
+                    await send(_part(piece, more=True))
         except ArtStoreError as error:
             if not begun:
                 raise
@@ -64,7 +72,7 @@ class Content:
             return
         if not begun:
             await send(self._start)
-        await send(_part(last, more=False))
+        await send(_part(final, more=False))
 
 
 async def _unless_left(work: Coroutine[Any, Any, None], receive: Receive) -> None:
@@ -92,6 +100,11 @@ async def _left(receive: Receive) -> None:
 def _start(status: int, headers: Mapping[str, str]) -> Any:
     encoded = [(name.encode("ascii"), value.encode("ascii")) for name, value in headers.items()]
     return {"type": "http.response.start", "status": status, "headers": encoded}
+
+
+def _pieces(chunk: memoryview | bytes) -> Iterator[memoryview]:
+    view = memoryview(chunk)
+    return (view[at : at + PIECE] for at in range(0, len(view), PIECE))
 
 
 def _part(chunk: memoryview | bytes, *, more: bool) -> Any:
