@@ -222,6 +222,8 @@ class StrictDisk(FileSystem):
             ]
 
     def exists(self, path: Path) -> bool:
+        if path in self._root.parents:
+            return True
         try:
             parent, name = self._parent(path)
         except FileNotFoundError:

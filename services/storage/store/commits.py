@@ -17,11 +17,10 @@ from services.model.ids import FileId
 from services.storage.domain.changes import Decision
 from services.storage.domain.documents import Document, encode
 from services.storage.domain.names import storage_filename
-from services.storage.store.durable import Folders, sync_folder, write_file
-from services.storage.store.fs import FileSystem
-from services.storage.store.health import FULL, WriteHealth, full
+from services.storage.store.disk import Disk
+from services.storage.store.durable import sync_folder, write_file
+from services.storage.store.health import FULL, full
 from services.storage.store.index import Index
-from services.storage.store.layout import Layout
 from services.storage.store.lookup import Lookup
 from services.storage.store.part import Part
 
@@ -29,13 +28,10 @@ from services.storage.store.part import Part
 class Commits:
     """Makes changes visible and durable."""
 
-    def __init__(
-        self, *, fs: FileSystem, layout: Layout, health: WriteHealth, index: Index, lookup: Lookup, epoch: int
-    ) -> None:
-        self._fs, self._layout, self._health, self._index, self._lookup = fs, layout, health, index, lookup
-        self._epoch = epoch
-        self._temporaries = layout.temporaries(epoch)
-        self._folders = Folders(fs, layout.root)
+    def __init__(self, disk: Disk, *, index: Index, lookup: Lookup, epoch: int) -> None:
+        self._fs, self._layout, self._folders, self._health = disk.fs, disk.layout, disk.folders, disk.health
+        self._index, self._lookup, self._epoch = index, lookup, epoch
+        self._temporaries = disk.layout.temporaries(epoch)
         self._numbers = itertools.count(1)
 
     def temporary(self, file_id: FileId, suffix: str) -> Path:

@@ -17,6 +17,7 @@ from services.model.ids import StorageId, Subject
 from services.storage.domain.modes import ModeState
 from services.storage.store import leadership
 from services.storage.store.commits import Commits
+from services.storage.store.disk import Disk
 from services.storage.store.documents import DocumentFiles
 from services.storage.store.durable import Folders, sync_folder
 from services.storage.store.files import ElementFiles, Parts
@@ -106,44 +107,35 @@ def _open(options: Options, clock: Clock, fs: FileSystem, stack: contextlib.Exit
     check_before_lock(fs, layout, init=options.init, known=known)
     stack.enter_context(leadership.locked(fs, layout))
     identity = read_or_make(fs, layout, options.storage_id, init=options.init, known=known, now=clock.now())
-    _make_rooms(fs, layout)
+    disk = Disk(fs, layout, _make_rooms(fs, layout), WriteHealth())
     previous = leadership.latest_epoch(fs, layout)
     epoch = leadership.claim(fs, layout)
     leftovers = leadership.fence(fs, layout, epoch, clock.now())
     mode = _mode(fs, layout, epoch, options.mode, clock)
-    health = WriteHealth()
-    index = stack.enter_context(_open_index(options.index_dir, health, epoch))
+    index = stack.enter_context(_open_index(options.index_dir, disk.health, epoch))
     index.resume(identity.element_uuid, previous)
-    parts = _parts(fs, layout, health, index, options, epoch, stack)
+    parts = _parts(disk, index, options, epoch, stack)
     log.info("element opened", storage_id=identity.storage_id, element_uuid=identity.element_uuid, epoch=epoch,
              mode=mode.mode, leftovers_removed=leftovers, index_complete=index.complete)  # fmt: skip
     rebuild = Rebuild(
-        fs=fs, layout=layout, health=health, index=index, documents=DocumentFiles(fs, layout),
+        fs=fs, layout=layout, health=disk.health, index=index, documents=DocumentFiles(fs, layout),
         clock=clock, pool=parts.reads,
     )  # fmt: skip
     return Element(identity, epoch, mode, ElementFiles(parts), rebuild, parts)
 
 
-def _parts(
-    fs: FileSystem,
-    layout: Layout,
-    health: WriteHealth,
-    index: Index,
-    options: Options,
-    epoch: int,
-    stack: contextlib.ExitStack,
-) -> Parts:
-    lookup = Lookup(index, DocumentFiles(fs, layout))
+def _parts(disk: Disk, index: Index, options: Options, epoch: int, stack: contextlib.ExitStack) -> Parts:
+    fs, layout, lookup = disk.fs, disk.layout, Lookup(index, DocumentFiles(disk.fs, disk.layout))
     reads, writes = Pool("read", READ_THREADS), Pool("write", WRITE_THREADS)
     stack.callback(reads.close)
     stack.callback(writes.close)
     return Parts(
         fs=fs,
         layout=layout,
-        health=health,
+        health=disk.health,
         index=index,
         lookup=lookup,
-        commits=Commits(fs=fs, layout=layout, health=health, index=index, lookup=lookup, epoch=epoch),
+        commits=Commits(disk, index=index, lookup=lookup, epoch=epoch),
         space=Space(
             fs, layout, keep_free=options.min_free_space, limit=options.capacity, used=lambda: index.usage.used
         ),
@@ -177,13 +169,14 @@ def _make_root(fs: FileSystem, root: Path) -> None:
         sync_folder(fs, folder.parent)
 
 
-def _make_rooms(fs: FileSystem, layout: Layout) -> None:
+def _make_rooms(fs: FileSystem, layout: Layout) -> Folders:
     rooms = (layout.epochs, layout.files, layout.incoming, layout.quarantine)
     folders = Folders(fs, layout.root)
     for room in rooms:
         folders.ensure(room)
     if len({fs.device(room) for room in rooms}) != 1:
         raise ElementRefused(f"the folders in {layout.root} lie on different file systems: nothing could be renamed")
+    return folders
 
 
 def _mode(fs: FileSystem, layout: Layout, epoch: int, configured: Mode, clock: Clock) -> ModeState:
