@@ -7,22 +7,25 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager, nullcontext
 from typing import Any, NoReturn
 
 import grpc
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bind_contextvars
 
 from services.chassis import caller as callers
 from services.chassis import deadlines, request_id
 from services.chassis.authentication import Authenticator
-from services.chassis.authorization import OPEN_TO_MODULES, Authorization
+from services.chassis.authorization import Authorization
 from services.chassis.caller import Caller, Identity
 from services.chassis.faults import DETAILS_KEY, STATUS, details_of
+from services.chassis.inflight import InFlight
 from services.chassis.logs import get_logger
 from services.chassis.metrics import RpcMetrics
+from services.chassis.watches import Stopping, watches
 from services.model.errors import ArtStoreError, DeadlineExceeded, Forbidden, InternalError
 
 MAX_MESSAGE = 1000
@@ -40,6 +43,10 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         self._authenticator = authenticator
         self._authorization = Authorization()
         self._metrics = metrics
+        self.calls = InFlight()
+        """Calls that end by themselves; those that only watch are not among them."""
+        self.stopping = Stopping()
+        """Once set, calls that watch end."""
 
     async def intercept_service(
         self,
@@ -57,7 +64,10 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         for kind in ("unary_stream", "stream_stream"):
             behaviour = getattr(handler, kind)
             if behaviour is not None:
-                return handler._replace(**{kind: _streaming(behaviour, around)})
+                if watches(handler_call_details.method):
+                    behaviour = self.stopping.ends(behaviour)
+                wrap = _writing if inspect.iscoroutinefunction(behaviour) else _streaming
+                return handler._replace(**{kind: wrap(behaviour, around)})
         return handler
 
     @asynccontextmanager
@@ -66,10 +76,13 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         code = "OK"
         self._metrics.in_flight.inc()
         try:
-            metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
-            given_id = request_id.accept(metadata.get(request_id.HEADER))
-            request_id.bind(given_id)
-            with bound_contextvars(request_id=given_id, method=method):
+            with nullcontext() if watches(method) else self.calls:
+                metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+                given_id = request_id.accept(metadata.get(request_id.HEADER))
+                request_id.bind(given_id)
+                # Never unbound: each call has a task, and with it a context, of its own. A stream that its caller left
+                # is closed in yet another context, which could not unbind it.
+                bind_contextvars(request_id=given_id, method=method)
                 try:
                     await self._admit(method, metadata, context, given_id)
                     yield
@@ -116,12 +129,23 @@ def _unary(behaviour: Callable[..., Awaitable[Any]], around: Callable[[Context],
 
 
 def _streaming(
-    behaviour: Callable[..., AsyncIterator[Any]], around: Callable[[Context], Any]
+    behaviour: Callable[..., AsyncGenerator[Any, None]], around: Callable[[Context], Any]
 ) -> Callable[..., AsyncIterator[Any]]:
     async def handle(request: Any, context: Context) -> AsyncIterator[Any]:
-        async with around(context):
-            async for message in behaviour(request, context):
+        # Closed when the call ends, not when it is collected.
+        async with around(context), aclosing(behaviour(request, context)) as messages:
+            async for message in messages:
                 yield message
+
+    return handle
+
+
+def _writing(behaviour: Callable[..., Awaitable[None]], around: Callable[[Context], Any]) -> Callable[..., Any]:
+    """For servicers that call `context.write`: gRPC's own health service does."""
+
+    async def handle(request: Any, context: Context) -> None:
+        async with around(context):
+            await behaviour(request, context)
 
     return handle
 
@@ -150,6 +174,3 @@ def _peer(context: Context) -> tuple[str, Any]:
     if found is None:
         raise Forbidden("the client certificate names no module")
     return found
-
-
-__all__ = ["OPEN_TO_MODULES", "CallInterceptor"]

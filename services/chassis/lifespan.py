@@ -1,7 +1,7 @@
 """The life of a process: logs, ops port, signals, what it holds open, background work, and the way down.
 
-On SIGTERM or SIGINT: not ready → wait until balancers have seen it → stop taking calls → let those in flight end → stop background work → close what was
-opened, in reverse order.
+On SIGTERM or SIGINT: not ready → wait until balancers have seen it → take no more calls → let those in flight end →
+stop background work → close what was opened, in reverse order.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import grpc
@@ -18,6 +19,9 @@ from services.chassis.settings import ProcessSettings
 MAX_STREAMS = 256
 """Concurrent calls of one connection; each byte stream may hold some MiB in flow-control windows."""
 
+CLEAN_UP = 5.0
+"""Seconds for servicers that were cut off to tidy up."""
+
 log = get_logger(__name__)
 
 
@@ -28,8 +32,10 @@ class GrpcServer:
         self._address = f"{settings.host}:{settings.port}"
         self._credentials = settings.tls.server_credentials()
         self._health = health.aio.HealthServicer()
+        around = CallInterceptor(authenticator=authenticator, metrics=RpcMetrics(PREFIXES[service]))
+        self._calls, self._stopping = around.calls, around.stopping
         self.grpc = grpc.aio.server(
-            interceptors=[CallInterceptor(authenticator=authenticator, metrics=RpcMetrics(PREFIXES[service]))],
+            interceptors=[around],
             options=[
                 *SHARED_OPTIONS,
                 ("grpc.so_reuseport", 0),  # else two servers bind one port without a word
@@ -56,7 +62,18 @@ class GrpcServer:
         await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
         log.info("gRPC server listens", address=self._address)
 
-    async def drain(self, grace: timedelta) -> None:
-        """Say NOT_SERVING, refuse new calls, let those in flight end within `grace`, then cut them off."""
+    async def drain(self, grace: timedelta, *, delay: timedelta = timedelta(0)) -> None:
+        """Say NOT_SERVING; after `delay` refuse new calls, let those in flight end within `grace`; cut off the rest.
+
+        Calls that watch are ended as soon as nothing else is left. Returns when no servicer runs any more.
+        """
         await self._health.enter_graceful_shutdown()
-        await self.grpc.stop(grace.total_seconds())
+        await asyncio.sleep(delay.total_seconds())
+        # Once and never again, which would crash. New calls are refused from here on; after the grace all are cut off.
+        stopping = asyncio.create_task(self.grpc.stop(grace.total_seconds()))
+        if not await self._calls.ended(grace.total_seconds()):
+            log.warning("calls are cut off", calls=len(self._calls))
+        self._stopping.set()
+        await stopping
+        if not await self._calls.ended(CLEAN_UP):
+            log.warning("calls that were cut off did not end", calls=len(self._calls))

@@ -66,6 +66,11 @@ class ProcessSettings(BaseSettings):
         default=timedelta(seconds=30), description="How long requests in flight may take to end after SIGTERM."
     )
 
+    shutdown_delay: Duration = Field(
+        default=timedelta(0),
+        description="How long requests are still taken after SIGTERM, until balancers have seen that it is not ready.",
+    )
+
     @property
     def tls(self) -> TlsFiles:
         return TlsFiles(cert=self.tls_cert, key=self.tls_key, ca=self.tls_ca)

@@ -4,27 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import timedelta
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import grpc
-import prometheus_client
 import pytest
 from artstore.admin.v1 import auth_pb2, auth_pb2_grpc, elements_pb2, elements_pb2_grpc
 from artstore.storage.v1 import storage_pb2, storage_pb2_grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.chassis import deadlines, faults
-from services.chassis.authentication import BearerAuthenticator, OnBehalfOfAuthenticator
 from services.chassis.caller import ON_BEHALF_OF, Identity, caller, write_on_behalf_of
 from services.chassis.channel import MAX_MESSAGE_BYTES, open_channel, server_name_of
-from services.chassis.clock import SystemClock
-from services.chassis.server import GrpcServer
-from services.chassis.settings import ProcessSettings
 from services.chassis.tls import TlsFiles
-from services.chassis.tokens import TokenVerifier
 from services.model.errors import (
     ERRORS,
     ArtStoreError,
@@ -35,129 +28,8 @@ from services.model.errors import (
     Unauthorized,
 )
 from services.model.ids import Subject
-from tests.doubles.keys import AUDIENCE, ISSUER, SigningKeys
+from tests.service.chassis.ground import Behaviour, Ground, for_ever, nothing
 from tests.support.certificates import Certificates
-from tests.support.processes import free_port
-
-Behaviour = Callable[[], Awaitable[None]]
-
-
-async def nothing() -> None:
-    return
-
-
-async def for_ever() -> None:
-    await asyncio.Event().wait()
-
-
-class Servicers(
-    auth_pb2_grpc.KeyServiceServicer,
-    elements_pb2_grpc.PlacementServiceServicer,
-    storage_pb2_grpc.StorageReadServiceServicer,
-    storage_pb2_grpc.StorageWriteServiceServicer,
-):
-    """Every method that the tests call does what the test put into `does`; the others are left unimplemented."""
-
-    def __init__(self) -> None:
-        self.does: Behaviour = nothing
-        self.cancelled = asyncio.Event()
-
-    async def GetJwks(self, request: Any, context: Any) -> auth_pb2.GetJwksResponse:  # noqa: N802
-        try:
-            await self.does()
-        except asyncio.CancelledError:
-            self.cancelled.set()
-            raise
-        return auth_pb2.GetJwksResponse(jwks_json="{}")
-
-    async def SelectElement(self, request: Any, context: Any) -> elements_pb2.SelectElementResponse:  # noqa: N802
-        await self.does()
-        return elements_pb2.SelectElementResponse()
-
-    async def Download(self, request: Any, context: Any) -> AsyncIterator[storage_pb2.DownloadResponse]:  # noqa: N802
-        yield storage_pb2.DownloadResponse(chunk=b"first")
-        await self.does()
-
-    async def Upload(self, request_iterator: Any, context: Any) -> storage_pb2.UploadResponse:  # noqa: N802
-        async for _ in request_iterator:
-            await self.does()
-        return storage_pb2.UploadResponse()
-
-
-class Ground:
-    """A server and the ways to call it."""
-
-    def __init__(self, folder: Path, keys: SigningKeys) -> None:
-        self.certificates = Certificates(folder / "tls")
-        self.keys = keys
-        self.servicers = Servicers()  # type: ignore[abstract]  # only the types are; grpc has a default for each
-        self.address = f"127.0.0.1:{free_port()}"
-        self._channels: list[grpc.aio.Channel] = []
-        self.server: GrpcServer
-
-    async def start(self, *, element: bool) -> None:
-        tls = self.certificates.module("admin")
-        settings = ProcessSettings(
-            port=int(self.address.rpartition(":")[2]), ops_port=1, tls_cert=tls.cert, tls_key=tls.key, tls_ca=tls.ca
-        )
-        verifier = TokenVerifier(self.keys, issuer=ISSUER, audience=AUDIENCE, clock=SystemClock())
-        authenticator: Any = (
-            OnBehalfOfAuthenticator(frozenset({"ingester", "query"})) if element else BearerAuthenticator(verifier)
-        )
-        self.server = GrpcServer(settings, service="admin", authenticator=authenticator)
-        auth_pb2_grpc.add_KeyServiceServicer_to_server(self.servicers, self.server.grpc)
-        elements_pb2_grpc.add_PlacementServiceServicer_to_server(self.servicers, self.server.grpc)
-        storage_pb2_grpc.add_StorageReadServiceServicer_to_server(self.servicers, self.server.grpc)
-        storage_pb2_grpc.add_StorageWriteServiceServicer_to_server(self.servicers, self.server.grpc)
-        await self.server.start(["artstore.admin.v1.KeyService"])
-
-    def channel(self, module: str = "gateway", tls: TlsFiles | None = None) -> grpc.aio.Channel:
-        channel = open_channel(
-            self.address, server_name=server_name_of("admin"), tls=tls or self.certificates.module(module)
-        )
-        self._channels.append(channel)
-        return channel
-
-    async def close(self) -> None:
-        for channel in self._channels:
-            await channel.close()
-        await self.server.drain(timedelta(seconds=0))
-
-
-@pytest.fixture(scope="module")
-def keys() -> SigningKeys:
-    return SigningKeys()
-
-
-@pytest.fixture
-def fresh_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Several servers in one process, which only tests have, may not share a registry."""
-    registry = prometheus_client.CollectorRegistry()
-    monkeypatch.setattr("services.chassis.metrics.Counter", _of(prometheus_client.Counter, registry))
-    monkeypatch.setattr("services.chassis.metrics.Gauge", _of(prometheus_client.Gauge, registry))
-    monkeypatch.setattr("services.chassis.metrics.Histogram", _of(prometheus_client.Histogram, registry))
-
-
-def _of(cls: Any, registry: prometheus_client.CollectorRegistry) -> Any:
-    return lambda *args, **kwargs: cls(*args, registry=registry, **kwargs)
-
-
-@pytest.fixture
-async def ground(tmp_path: Path, keys: SigningKeys, fresh_metrics: None) -> AsyncIterator[Ground]:
-    """An Admin-like server: it reads bearers."""
-    made = Ground(tmp_path, keys)
-    await made.start(element=False)
-    yield made
-    await made.close()
-
-
-@pytest.fixture
-async def element(tmp_path: Path, keys: SigningKeys, fresh_metrics: None) -> AsyncIterator[Ground]:
-    """An element-like server: it believes trusted modules."""
-    made = Ground(tmp_path, keys)
-    await made.start(element=True)
-    yield made
-    await made.close()
 
 
 async def select(ground: Ground, module: str = "ingester", **metadata: str) -> Any:
@@ -347,24 +219,3 @@ async def test_health_is_told_to_any_module(ground: Ground) -> None:
     stub: Any = health_pb2_grpc.HealthStub(ground.channel("query"))
     answer = await stub.Check(health_pb2.HealthCheckRequest(), timeout=10)
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
-
-
-async def test_a_drain_lets_calls_end_and_takes_no_new_ones(ground: Ground) -> None:
-    started, go_on = asyncio.Event(), asyncio.Event()
-
-    async def slow() -> None:
-        started.set()
-        await go_on.wait()
-
-    ground.servicers.does = slow
-    stub = auth_pb2_grpc.KeyServiceStub(ground.channel())
-    call = asyncio.ensure_future(stub.GetJwks(auth_pb2.GetJwksRequest(), timeout=30))
-    await asyncio.wait_for(started.wait(), 5)
-    drain = asyncio.create_task(ground.server.drain(timedelta(seconds=10)))
-    await asyncio.sleep(0.1)
-    with pytest.raises(ServiceUnavailable), faults.translated():
-        await auth_pb2_grpc.KeyServiceStub(ground.channel()).GetJwks(auth_pb2.GetJwksRequest(), timeout=5)
-    assert not drain.done()
-    go_on.set()
-    assert (await call).jwks_json == "{}"
-    await asyncio.wait_for(drain, 5)
