@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from datetime import timedelta
 
 import grpc
@@ -31,6 +32,7 @@ class GrpcServer:
     def __init__(self, settings: ProcessSettings, *, service: str, authenticator: Authenticator) -> None:
         self._address = f"{settings.host}:{settings.port}"
         self._credentials = settings.tls.server_credentials()
+        logging.getLogger("grpc._cython.cygrpc").addFilter(_is_not_of_a_caller_that_left)
         self._health = health.aio.HealthServicer()
         around = CallInterceptor(authenticator=authenticator, metrics=RpcMetrics(PREFIXES[service]))
         self._calls, self._stopping = around.calls, around.stopping
@@ -77,3 +79,9 @@ class GrpcServer:
         await stopping
         if not await self._calls.ended(CLEAN_UP):
             log.warning("calls that were cut off did not end", calls=len(self._calls))
+
+
+def _is_not_of_a_caller_that_left(record: logging.LogRecord) -> bool:
+    """Whether gRPC should log this: where a reader leaves while he is written to, it logs our "unexpected error"."""
+    kind = record.exc_info[0] if record.exc_info else None
+    return kind is None or kind.__name__ != "ExecuteBatchError"
