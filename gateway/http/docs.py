@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from gateway.http import answers
 from gateway.http.resource import Resource
@@ -80,7 +81,7 @@ class Docs(Resource):
         headers = {**_FRESH, "content-security-policy": _POLICY, "x-content-type-options": "nosniff"}
         return Response(self._page, media_type="text/html", headers=headers)
 
-    async def asset(self, name: str) -> Response[bytes]:
+    async def asset(self, name: FromPath[str]) -> Response[bytes]:
         """What the page consists of."""
         if name == _START:
             return Response(self._script, media_type="text/javascript", headers=_FRESH)
@@ -90,7 +91,7 @@ class Docs(Resource):
 
 
 @cache
-def _packaged(name: str) -> bytes:
+def _packaged(name: FromPath[str]) -> bytes:
     """A file of the installed Swagger UI, read once; the package itself, a framework, is not imported."""
     spec = find_spec("swagger_ui")
     assert spec is not None

@@ -8,6 +8,7 @@ from typing import Any
 
 from litestar import Request
 from litestar.handlers import HTTPRouteHandler, route
+from litestar.params import FromPath
 from litestar.types import ASGIApp
 
 from gateway.http.bearer import Bearer
@@ -55,7 +56,7 @@ class Downloads(Resource):
     def routes(self) -> Sequence[HTTPRouteHandler]:
         return [route("/files/{file_id:str}/download", http_method=["GET", "HEAD"])(self.download)]
 
-    async def download(self, request: HttpRequest, file_id: str) -> ASGIApp:
+    async def download(self, request: HttpRequest, file_id: FromPath[str]) -> ASGIApp:
         """The bytes, or what a condition says instead of them. HEAD asks nobody for bytes."""
         identity = await self._bearer(request)
         known = parse_file_id(file_id)

@@ -7,6 +7,7 @@ from typing import Any
 
 from litestar import Request, Response, get, post
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from gateway.http import answers, decoding
 from gateway.http.bearer import Bearer
@@ -43,7 +44,7 @@ class StorageElements(Resource):
         page = await self._elements.list_elements(asked, mode=query.mode, status=query.status, on_behalf_of=identity)
         return answers.json(element_page(page, asked))
 
-    async def show(self, request: HttpRequest, element_id: str) -> Response[bytes]:
+    async def show(self, request: HttpRequest, element_id: FromPath[str]) -> Response[bytes]:
         """One element."""
         identity = await self._bearer(request)
         element = await self._elements.get_element(parse_element_id(element_id), on_behalf_of=identity)

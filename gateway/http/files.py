@@ -7,6 +7,7 @@ from typing import Any
 
 from litestar import Request, Response, delete, get, patch
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from gateway.http import answers, decoding
 from gateway.http.bearer import Bearer
@@ -40,7 +41,7 @@ class Files(Resource):
         page = await self._documents.search(asked, on_behalf_of=identity)
         return answers.json(file_page([hit.file for hit in page.items], page, asked.page))
 
-    async def show(self, request: HttpRequest, file_id: str) -> Response[Any]:
+    async def show(self, request: HttpRequest, file_id: FromPath[str]) -> Response[Any]:
         """One document's metadata."""
         identity = await self._bearer(request)
         file = await self._documents.file(parse_file_id(file_id), on_behalf_of=identity)
@@ -49,14 +50,14 @@ class Files(Resource):
             return Response(None, status_code=304, headers={"etag": tag, "cache-control": "no-store"})
         return shown(file)
 
-    async def change(self, request: HttpRequest, file_id: str) -> Response[bytes]:
+    async def change(self, request: HttpRequest, file_id: FromPath[str]) -> Response[bytes]:
         """Change description, tags or metadata; `If-Match` guards against somebody else's change in between."""
         identity = await self._bearer(request)
         known, revision = parse_file_id(file_id), expected_revision(request.headers.get("if-match"))
         change = (await decoding.json_body(request, FileUpdate)).change()
         return shown(await self._ingest.update_file(known, change, revision, on_behalf_of=identity))
 
-    async def remove(self, request: HttpRequest, file_id: str) -> Response[None]:
+    async def remove(self, request: HttpRequest, file_id: FromPath[str]) -> Response[None]:
         """Mark a document deleted; the same the second time."""
         identity = await self._bearer(request)
         known, revision = parse_file_id(file_id), expected_revision(request.headers.get("if-match"))
