@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from clients.accounts import AccountsClient
 from clients.admin import AdminClient
 from clients.health import serving
 from clients.ingester import IngesterClient
@@ -40,6 +41,7 @@ async def serve(settings: Settings) -> None:
             tokens=admin,
             keys=keys,
             elements=admin,
+            accounts=AccountsClient(channels["admin"]),
             ingest=IngesterClient(channels["ingester"]),
             documents=QueryClient(channels["query"]),
             verifier=verifier,

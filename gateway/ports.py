@@ -6,14 +6,16 @@ and whatever it refuses with: any `ArtStoreError`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
 from typing import Protocol
 
 from clients.admin import IssuedToken, OAuthRefusal
 from services.chassis.caller import Identity
 from services.model.elements import Element, ElementStatus, Mode
 from services.model.files import ByteRange, FileAttributes, FileChange, NewFile
+from services.model.identity import Account, AccountChange, AccountSecret, AccountStatus
 from services.model.ids import ElementId, FileId
 from services.model.paging import Page, PageRequest
 from services.model.search import SearchHit, SearchRequest
@@ -45,6 +47,45 @@ class Elements(Protocol):
         self, endpoint: str, name: str = "", *, on_behalf_of: Identity | None
     ) -> tuple[Element, bool]:
         """The element that answers at `endpoint`, and whether it was unknown before."""
+        ...
+
+
+class Accounts(Protocol):
+    """Service accounts."""
+
+    async def list_accounts(
+        self, page: PageRequest, *, status: AccountStatus | None = None, on_behalf_of: Identity | None
+    ) -> Page[Account]: ...
+
+    async def get_account(self, account_id: str, *, on_behalf_of: Identity | None) -> Account: ...
+
+    async def create_account(
+        self,
+        name: str,
+        scopes: Sequence[str],
+        *,
+        description: str = "",
+        lifetime: timedelta | None = None,
+        on_behalf_of: Identity | None,
+    ) -> AccountSecret:
+        """`lifetime` of the secret: 0 for ever, None as the installation has it."""
+        ...
+
+    async def update_account(
+        self, account_id: str, change: AccountChange, *, on_behalf_of: Identity | None
+    ) -> Account: ...
+
+    async def delete_account(self, account_id: str, *, on_behalf_of: Identity | None) -> None: ...
+
+    async def rotate_account_secret(
+        self,
+        account_id: str,
+        *,
+        lifetime: timedelta | None = None,
+        overlap: timedelta | None = None,
+        on_behalf_of: Identity | None,
+    ) -> AccountSecret:
+        """None: as the installation has it."""
         ...
 
 

@@ -4,6 +4,12 @@
 cannot be understood; it does not apply the model's own limits (`NewFile.check` and its like do).
 """
 
+from clients.wire.accounts import (
+    account_from_proto,
+    account_status_from_proto,
+    account_status_to_proto,
+    account_to_proto,
+)
 from clients.wire.elements import (
     address_from_proto,
     address_to_proto,
@@ -38,6 +44,10 @@ from clients.wire.paging import page_from_proto, page_info_to_proto, page_reques
 from clients.wire.search import hit_from_proto, hit_to_proto, search_from_proto, search_to_proto
 
 __all__ = [
+    "account_from_proto",
+    "account_status_from_proto",
+    "account_status_to_proto",
+    "account_to_proto",
     "address_from_proto",
     "address_to_proto",
     "change_from_proto",

@@ -16,12 +16,12 @@ from gateway.http.schemas.auth import ServerMetadata, TokenAnswer, TokenError
 from gateway.ports import Tokens
 from services.chassis.tokens import KeySource
 from services.model.errors import ArtStoreError, FileTooLarge
+from services.model.identity import SCOPES
 
 TOKEN_PATH = "/auth/token"  # noqa: S105 - an address
 JWKS_PATH = "/auth/jwks"
 FORM_LIMIT = 16 << 10
 """Bytes of a token request: several times the longest."""
-SCOPES = ("files:read", "files:write", "storage:read", "storage:write", "admin:read", "admin:write")
 _FORM = "application/x-www-form-urlencoded"
 _NEVER_KEPT = {"cache-control": "no-store", "pragma": "no-cache"}
 _KEYS_KEPT = {"cache-control": "public, max-age=30"}

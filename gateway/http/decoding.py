@@ -26,10 +26,17 @@ _NAMED_MESSAGES = {"contains unknown": "is not known", "missing required": "is r
 
 async def json_body(request: Request[Any, Any, Any], shape: type[Shape]) -> Shape:
     """The body as JSON. Raises `ValidationFailed`, `UnsupportedMediaType`, `FileTooLarge`, `ClientLeft`."""
-    kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
-    if kind != "application/json" and not kind.endswith("+json"):
-        raise UnsupportedMediaType("The body must be JSON (Content-Type: application/json).")
+    _require_json(request)
     return json_text(await body.whole(request), shape, whole="body")
+
+
+async def optional_json_body(request: Request[Any, Any, Any], shape: type[Shape]) -> Shape:
+    """The same, where no body at all means an empty object."""
+    text = await body.whole(request)
+    if not text:
+        return shape()
+    _require_json(request)
+    return json_text(text, shape, whole="body")
 
 
 def json_text(text: bytes, shape: type[Shape], *, whole: str) -> Shape:
@@ -44,6 +51,12 @@ def json_text(text: bytes, shape: type[Shape], *, whole: str) -> Shape:
         raise ValidationFailed.of(whole, f"is not valid JSON: {error}") from None
     except RecursionError:
         raise ValidationFailed.of(whole, "is nested too deeply") from None
+
+
+def _require_json(request: Request[Any, Any, Any]) -> None:
+    kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if kind != "application/json" and not kind.endswith("+json"):
+        raise UnsupportedMediaType("The body must be JSON (Content-Type: application/json).")
 
 
 def query(request: Request[Any, Any, Any], shape: type[Shape]) -> Shape:

@@ -7,6 +7,7 @@ from typing import cast
 
 from litestar import Litestar, Router
 
+from gateway.http.accounts import ServiceAccounts
 from gateway.http.auth import Auth
 from gateway.http.bearer import Bearer, Verifier
 from gateway.http.docs import Docs
@@ -21,7 +22,7 @@ from gateway.http.resource import Resource
 from gateway.http.search import Search
 from gateway.http.unread import UnreadBodies
 from gateway.http.uploads import Uploads
-from gateway.ports import Documents, Elements, Ingest, Tokens
+from gateway.ports import Accounts, Documents, Elements, Ingest, Tokens
 from services.chassis.http import AsgiApp
 from services.chassis.ops import VERSION
 from services.chassis.tokens import KeySource
@@ -37,6 +38,7 @@ class Services:
     tokens: Tokens
     keys: KeySource
     elements: Elements
+    accounts: Accounts
     ingest: Ingest
     documents: Documents
     verifier: Verifier
@@ -59,6 +61,7 @@ def litestar(services: Services, health: Health, *, issuer: str, public_url: str
         Downloads(services.documents, bearer),
         Search(services.documents, bearer),
         StorageElements(services.elements, bearer, base=BASE),
+        ServiceAccounts(services.accounts, bearer, base=BASE),
         Docs(document(version=VERSION, base=BASE), base=BASE),
         health,
     ]

@@ -19,9 +19,12 @@ from services.admin.store.migrations import MigrationError, migrate_to, migratin
 from services.admin.store.registry import PostgresRegistry
 from services.admin.store.roles import ensure_reader
 from services.admin.store.sealing import Sealer
+from services.admin.usecases.change_account import DeleteAccount, RotateAccountSecret, UpdateAccount
+from services.admin.usecases.create_account import CreateAccount
 from services.admin.usecases.first_start import EnsureFirstAdmin, EnsureSystemAccount
 from services.admin.usecases.issue_token import IssueToken
 from services.admin.usecases.key_ring import KeyRing
+from services.admin.usecases.list_accounts import GetAccount, ListAccounts
 from services.admin.usecases.list_elements import GetElement, ListElements
 from services.admin.usecases.mark_missing import MarkMissing
 from services.admin.usecases.passwords import Argon2Passwords
@@ -30,6 +33,7 @@ from services.admin.usecases.register_element import RegisterElement
 from services.admin.usecases.register_file import LocateFile, RegisterFile
 from services.admin.usecases.rotate_system_secret import RotateSystemSecret
 from services.admin.usecases.select_element import SelectElement
+from services.admin.usecases.standing import Standing
 from services.admin.usecases.watch_elements import WatchElements
 from services.chassis import logs
 from services.chassis.authentication import BearerAuthenticator
@@ -54,6 +58,7 @@ async def serve(settings: Settings) -> None:
         peer = StoragePeer(await process.enter(StoragePool(settings.tls)), settings.tls)
         elements, registry = PostgresElements(database), PostgresRegistry(database)
         accounts = PostgresAccounts(database)
+        standing = Standing(accounts=accounts)
         keys = KeyRing(keys=PostgresKeys(database, sealer), clock=clock)
         system = EnsureSystemAccount(accounts=accounts, clock=clock, show=_show)
         first_admin = EnsureFirstAdmin(
@@ -88,6 +93,21 @@ async def serve(settings: Settings) -> None:
                 register_file=RegisterFile(registry=registry),
                 locate_file=LocateFile(registry=registry),
                 mark_missing=MarkMissing(registry=registry, elements=elements, peer=peer),
+                standing=standing,
+                list_accounts=ListAccounts(accounts=accounts),
+                get_account=GetAccount(accounts=accounts),
+                create_account=CreateAccount(
+                    accounts=accounts, standing=standing, clock=clock, lifetime=settings.secret_lifetime
+                ),
+                update_account=UpdateAccount(accounts=accounts, standing=standing),
+                delete_account=DeleteAccount(accounts=accounts, standing=standing),
+                rotate_account_secret=RotateAccountSecret(
+                    accounts=accounts,
+                    standing=standing,
+                    clock=clock,
+                    lifetime=settings.secret_lifetime,
+                    overlap=settings.secret_overlap,
+                ),
             ),
         )
         process.check("postgresql", partial(require_schema, database))

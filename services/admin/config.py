@@ -52,6 +52,14 @@ class Settings(ProcessSettings, DatabaseSettings):
     )
     admin_username: str | None = Field(None, description="The first administrator, made while there is no user at all.")
     admin_password_file: Path | None = Field(None, description="File with his password, 12 characters or more.")
+    secret_lifetime: Duration = Field(
+        timedelta(days=90),
+        description="How long a service account's secret is valid where none is asked; 0s: for ever.",
+    )
+    secret_overlap: Duration = Field(
+        timedelta(hours=24),
+        description="How long the old secret stays valid after a rotation, where none is asked.",
+    )
     heartbeat_interval: Duration = Field(
         timedelta(seconds=5), description="How often each storage element is asked how it is."
     )

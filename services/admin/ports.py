@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -10,9 +10,11 @@ from services.admin.domain.accounts import AdminUser, ServiceAccount
 from services.admin.domain.elements import ElementRecord
 from services.admin.domain.keys import SigningKey
 from services.admin.domain.listing import ElementFilter, Position
+from services.admin.domain.places import Place
 from services.admin.domain.registry import Entry, Located
 from services.model.elements import ElementAddress, ElementInfo
 from services.model.files import FileAttributes
+from services.model.identity import AccountStatus
 from services.model.ids import ElementId, FileId
 
 
@@ -40,6 +42,37 @@ class AccountStore(Protocol):
 
     async def change_secret(self, account_id: str, secret_sha256: bytes, expires_at: datetime | None) -> None:
         """From now on only the new secret counts. Raises `NotFound`."""
+        ...
+
+    async def note_use(self, account_id: str, at: datetime) -> None:
+        """Keep when it was last used; an account that is gone is none of it."""
+        ...
+
+    async def page(
+        self, *, limit: int, offset: int = 0, after: Place | None = None, status: AccountStatus | None = None
+    ) -> tuple[Sequence[ServiceAccount], int]:
+        """At most `limit` accounts in the order of name (by code point) and id, and how many there are in all.
+
+        They begin after `after`, or at `offset`.
+        """
+        ...
+
+    async def get(self, account_id: str) -> ServiceAccount | None:
+        """The account of that id (a UUID)."""
+        ...
+
+    async def add(self, account: ServiceAccount) -> None:
+        """Keep a new account. Raises `Conflict` when another one has its client id."""
+        ...
+
+    async def change(
+        self, account_id: str, decide: Callable[[ServiceAccount], ServiceAccount | None]
+    ) -> ServiceAccount | None:
+        """Replace the account by what `decide` makes of it, or remove it where that is None; return that.
+
+        Nobody else changes it meanwhile. Its id, client id, name and creation stay. What `decide` raises is raised, and
+        nothing is changed. Raises `NotFound`.
+        """
         ...
 
 

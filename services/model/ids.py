@@ -38,6 +38,14 @@ def parse_element_id(text: str, *, field: str = "element_id") -> ElementId:
     return ElementId(str(value))
 
 
+def parse_uuid(text: str, *, field: str) -> str:
+    """Return the UUID that `text` writes, in canonical form. Raises `ValidationFailed` naming `field`."""
+    value = _uuid(text)
+    if value is None:
+        raise ValidationFailed.of(field, "must be a UUID")
+    return str(value)
+
+
 def file_id_time(file_id: FileId) -> datetime:
     """The UTC instant inside a UUIDv7, to the millisecond; it decides the folder in which the file lies."""
     return _EPOCH + timedelta(milliseconds=uuid.UUID(file_id).int >> 80)

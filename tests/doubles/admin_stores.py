@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -10,9 +10,11 @@ from services.admin.domain.accounts import AdminUser, ServiceAccount
 from services.admin.domain.elements import ElementRecord
 from services.admin.domain.keys import KeyState, SigningKey
 from services.admin.domain.listing import ElementFilter, Position
+from services.admin.domain.places import Place
 from services.admin.domain.registry import Entry, Located, supersedes
 from services.model.errors import Conflict, NotFound, ServiceUnavailable
 from services.model.files import FileAttributes, FileStatus
+from services.model.identity import AccountStatus
 from services.model.ids import ElementId, FileId
 
 
@@ -42,8 +44,47 @@ class MemoryAccounts:
         account = next((each for each in self.accounts.values() if each.id == account_id), None)
         if account is None:
             raise NotFound("there is no such service account")
-        changed = replace(account, secret_sha256=secret_sha256, secret_expires_at=expires_at)
-        self.accounts[account.client_id] = changed
+        self.accounts[account.client_id] = replace(
+            account,
+            secret_sha256=secret_sha256,
+            secret_expires_at=expires_at,
+            previous_secret_sha256=None,
+            previous_secret_valid_until=None,
+        )
+
+    async def note_use(self, account_id: str, at: datetime) -> None:
+        account = await self.get(account_id)
+        if account is not None and (account.last_used_at is None or account.last_used_at < at):
+            self.accounts[account.client_id] = replace(account, last_used_at=at)
+
+    async def page(
+        self, *, limit: int, offset: int = 0, after: Place | None = None, status: AccountStatus | None = None
+    ) -> tuple[Sequence[ServiceAccount], int]:
+        matching = [each for each in self.accounts.values() if status in (None, each.status)]
+        matching.sort(key=lambda each: (each.name, each.id))
+        rest = [each for each in matching if after is None or (each.name, each.id) > (after.name, after.id)]
+        return rest[offset : offset + limit], len(matching)
+
+    async def get(self, account_id: str) -> ServiceAccount | None:
+        return next((each for each in self.accounts.values() if each.id == account_id), None)
+
+    async def add(self, account: ServiceAccount) -> None:
+        if account.client_id in self.accounts:
+            raise Conflict("another account has this client id")
+        self.accounts[account.client_id] = account
+
+    async def change(
+        self, account_id: str, decide: Callable[[ServiceAccount], ServiceAccount | None]
+    ) -> ServiceAccount | None:
+        account = await self.get(account_id)
+        if account is None:
+            raise NotFound("there is no such service account")
+        changed = decide(account)
+        if changed is None:
+            del self.accounts[account.client_id]
+        else:
+            self.accounts[account.client_id] = changed
+        return changed
 
 
 class MemoryUsers:

@@ -8,10 +8,11 @@ from typing import Any
 
 import uuid_utils
 
-from services.admin.domain.accounts import SCOPES, ServiceAccount, hash_secret
+from services.admin.domain.accounts import ServiceAccount, hash_secret
 from services.admin.domain.elements import ElementRecord, Health
 from services.model.elements import ElementInfo, ElementStatus, Mode, ReplicaMode, Role
 from services.model.files import FileAttributes, FileStatus, RetentionPolicy
+from services.model.identity import SCOPES
 from services.model.ids import ElementId, ElementUuid, FileId, StorageId, Subject
 
 NOW = datetime(2026, 11, 21, 1, 30, tzinfo=UTC)

@@ -27,7 +27,7 @@ def document(*, version: str, base: str) -> Json:
         "info": {"title": "ArtStore", "version": version, "description": _ABOUT},
         "servers": [{"url": base}],
         "security": [{"bearer": []}],
-        "tags": [{"name": name} for name in ("auth", "files", "storage elements", "system")],
+        "tags": [{"name": name} for name in ("auth", "service accounts", "files", "storage elements", "system")],
         "paths": PATHS,
         "components": {
             "schemas": schemas(),

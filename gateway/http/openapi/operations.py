@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gateway.http.openapi.parts import Json, answer, errors, header, json_of, path_id, query_of, ref
+from gateway.http.openapi.accounts import ACCOUNTS
+from gateway.http.openapi.parts import Json, answer, errors, header, json_of, operation, path_id, query_of, ref
 from gateway.http.schemas.auth import TokenAnswer, TokenError
 from gateway.http.schemas.elements import ElementPage, ElementsQuery, NewElement, StorageElement
 from gateway.http.schemas.files import ContentQuery, File, FilePage, FileUpdate, UploadMetadata
@@ -35,13 +36,9 @@ _CREATED = answer(
 )
 
 
-def _operation(tag: str, name: str, summary: str, **rest: object) -> Json:
-    return {"tags": [tag], "operationId": name, "summary": summary, **rest}
-
-
 AUTH: Json = {
     "/auth/token": {
-        "post": _operation(
+        "post": operation(
             "auth", "issueToken", "An access token for a service account (OAuth 2.0 client credentials)",
             security=[{"clientSecret": []}, {}],
             requestBody={
@@ -70,7 +67,7 @@ AUTH: Json = {
         )
     },
     "/auth/jwks": {
-        "get": _operation(
+        "get": operation(
             "auth", "getKeys", "The keys that verify tokens (RFC 7517)", **_PUBLIC,
             responses={"200": answer("The key set.", {"application/json": {"schema": {"type": "object"}}}), **errors()},
         )
@@ -79,14 +76,14 @@ AUTH: Json = {
 
 FILES: Json = {
     "/files": {
-        "get": _operation(
+        "get": operation(
             "files", "listFiles", "Documents, filtered and paged",
             parameters=query_of(FilesQuery),
             responses={"200": answer("A page.", json_of(FilePage)), **errors(400, 401, 403)},
         )
     },
     "/files/upload": {
-        "post": _operation(
+        "post": operation(
             "files", "uploadFile", "Store a document (form)",
             description="Two parts in this order: `metadata`, then `file`, whose name and type are kept.",
             parameters=[_REPR_DIGEST],
@@ -110,7 +107,7 @@ FILES: Json = {
         )
     },
     "/files/content": {
-        "put": _operation(
+        "put": operation(
             "files", "putContent", "Store a document (the bare bytes)",
             description="The header Content-Type is kept as the document's type.",
             parameters=[*query_of(ContentQuery), _REPR_DIGEST],
@@ -119,7 +116,7 @@ FILES: Json = {
         )
     },
     "/files/{file_id}": {
-        "get": _operation(
+        "get": operation(
             "files", "getFile", "A document's metadata",
             parameters=[_FILE_ID, header("If-None-Match", "304 if it still has this revision.")],
             responses={
@@ -128,7 +125,7 @@ FILES: Json = {
                 **errors(400, 401, 403, 404),
             },
         ),
-        "patch": _operation(
+        "patch": operation(
             "files", "updateFile", "Change description, tags or metadata",
             parameters=[_FILE_ID, _IF_MATCH],
             requestBody={"required": True, "content": json_of(FileUpdate)},
@@ -137,7 +134,7 @@ FILES: Json = {
                 **errors(400, 401, 403, 404, 409, 412, 413, 415, 422),
             },
         ),
-        "delete": _operation(
+        "delete": operation(
             "files", "deleteFile", "Delete a document (temporary ones only)",
             description="Repeatable. The metadata stay, with the status `deleted`.",
             parameters=[_FILE_ID, _IF_MATCH],
@@ -145,7 +142,7 @@ FILES: Json = {
         ),
     },
     "/files/{file_id}/download": {
-        "get": _operation(
+        "get": operation(
             "files", "downloadFile", "A document's content",
             parameters=[
                 _FILE_ID,
@@ -160,7 +157,7 @@ FILES: Json = {
                 **errors(400, 401, 403, 404, 409, 410, 412, 416),
             },
         ),
-        "head": _operation(
+        "head": operation(
             "files", "headFile", "What a download would say, without the bytes",
             parameters=[_FILE_ID, *_CONDITIONS],
             responses={
@@ -171,7 +168,7 @@ FILES: Json = {
         ),
     },
     "/search": {
-        "post": _operation(
+        "post": operation(
             "files", "search", "Find documents",
             requestBody={"required": True, "content": json_of(SearchBody)},
             responses={"200": answer("A page.", json_of(SearchAnswer)), **errors(400, 401, 403, 413, 415)},
@@ -181,12 +178,12 @@ FILES: Json = {
 
 ELEMENTS: Json = {
     "/storage-elements": {
-        "get": _operation(
+        "get": operation(
             "storage elements", "listElements", "Registered elements",
             parameters=query_of(ElementsQuery),
             responses={"200": answer("A page.", json_of(ElementPage)), **errors(400, 401, 403)},
         ),
-        "post": _operation(
+        "post": operation(
             "storage elements", "registerElement", "Register an element",
             description="The address is asked what it is. An element that is known is moved to the address.",
             requestBody={"required": True, "content": json_of(NewElement)},
@@ -198,7 +195,7 @@ ELEMENTS: Json = {
         ),
     },
     "/storage-elements/{element_id}": {
-        "get": _operation(
+        "get": operation(
             "storage elements", "getElement", "One element",
             parameters=[_ELEMENT_ID],
             responses={"200": answer("The element.", json_of(StorageElement)), **errors(400, 401, 403, 404)},
@@ -210,12 +207,12 @@ _HEALTH: Json = {"application/json": {"schema": {"type": "object", "required": [
 
 SYSTEM: Json = {
     "/health/live": {
-        "get": _operation(
+        "get": operation(
             "system", "live", "The edge runs", **_PUBLIC, responses={"200": answer("It does.", _HEALTH), **errors()}
         )
     },
     "/health/ready": {
-        "get": _operation(
+        "get": operation(
             "system", "ready", "The edge and the services behind it", **_PUBLIC,
             responses={
                 "200": answer("`ok`, or `degraded` while some service is away.", _HEALTH),
@@ -226,4 +223,4 @@ SYSTEM: Json = {
     },
 }  # fmt: skip
 
-PATHS: Json = {**AUTH, **FILES, **ELEMENTS, **SYSTEM}
+PATHS: Json = {**AUTH, **ACCOUNTS, **FILES, **ELEMENTS, **SYSTEM}

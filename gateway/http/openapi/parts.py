@@ -7,6 +7,15 @@ from typing import Any
 import msgspec
 
 from gateway.http.errors import HTTP_STATUS
+from gateway.http.schemas.accounts import (
+    NewServiceAccount,
+    SecretRotation,
+    ServiceAccount,
+    ServiceAccountPage,
+    ServiceAccountsQuery,
+    ServiceAccountUpdate,
+    ServiceAccountWithSecret,
+)
 from gateway.http.schemas.auth import ServerMetadata, TokenAnswer, TokenError
 from gateway.http.schemas.elements import ElementPage, ElementsQuery, NewElement, StorageElement
 from gateway.http.schemas.errors import ErrorAnswer
@@ -19,6 +28,8 @@ Json = dict[str, Any]
 _STRUCTS: list[type[msgspec.Struct]] = [
     File, FilePage, UploadMetadata, FileUpdate, ContentQuery, FilesQuery, SearchBody, SearchAnswer, StorageElement,
     ElementPage, NewElement, ElementsQuery, TokenAnswer, TokenError, ServerMetadata, ErrorAnswer,
+    ServiceAccount, ServiceAccountWithSecret, ServiceAccountPage, ServiceAccountsQuery, NewServiceAccount,
+    ServiceAccountUpdate, SecretRotation,
 ]  # fmt: skip
 _PLACE = "#/components/schemas/{name}"
 
@@ -32,6 +43,11 @@ ERRORS: dict[int, str] = {
 def schemas() -> Json:
     """JSON Schema (2020-12, which OpenAPI 3.1 speaks) of every shape."""
     return dict(sorted(msgspec.json.schema_components(_STRUCTS, ref_template=_PLACE)[1].items()))
+
+
+def operation(tag: str, name: str, summary: str, **rest: object) -> Json:
+    """One method of one path."""
+    return {"tags": [tag], "operationId": name, "summary": summary, **rest}
 
 
 def ref(shape: type[msgspec.Struct]) -> Json:

@@ -8,18 +8,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-SCOPES = ("files:read", "files:write", "storage:read", "storage:write", "admin:read", "admin:write")
-"""Every scope, in the order in which they are written."""
+from services.model.identity import Account, AccountStatus
+
+NO_SECRET = bytes(32)
+"""Stands in for a hash where there is none: nothing is known to have it."""
 
 MIN_PASSWORD_LENGTH = 12
 """Characters in a person's password."""
-
-
-class AccountStatus(StrEnum):
-    """Whether a service account may ask for tokens."""
-
-    ACTIVE = "active"
-    DISABLED = "disabled"
 
 
 class UserRole(StrEnum):
@@ -55,11 +50,30 @@ class ServiceAccount:
     status: AccountStatus = AccountStatus.ACTIVE
     is_system: bool = False
 
+    description: str = ""
+    previous_secret_sha256: bytes | None = field(default=None, repr=False)
+    previous_secret_valid_until: datetime | None = None
+    """Set exactly where `previous_secret_sha256` is."""
+    last_used_at: datetime | None = None
+
     def accepts(self, secret: str, now: datetime) -> bool:
         """Whether `secret` lets it in at `now`. Takes the same time whatever is wrong."""
-        same = hmac.compare_digest(hash_secret(secret), self.secret_sha256)
-        expired = self.secret_expires_at is not None and now >= self.secret_expires_at
-        return same and not expired and self.status is AccountStatus.ACTIVE
+        given = hash_secret(secret)
+        present = hmac.compare_digest(given, self.secret_sha256) and _before(now, self.secret_expires_at)
+        previous = hmac.compare_digest(given, self.previous_secret_sha256 or NO_SECRET)
+        overlapping = previous and self.previous_secret_valid_until is not None
+        accepted = present or (overlapping and _before(now, self.previous_secret_valid_until))
+        return accepted and self.status is AccountStatus.ACTIVE
+
+    @property
+    def shown(self) -> Account:
+        """What may be shown of it."""
+        return Account(
+            id=self.id, client_id=self.client_id, name=self.name, description=self.description, scopes=self.scopes,
+            status=self.status, is_system=self.is_system, created_at=self.created_at,
+            secret_expires_at=self.secret_expires_at, previous_secret_valid_until=self.previous_secret_valid_until,
+            last_used_at=self.last_used_at,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +95,5 @@ def hash_secret(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
-def in_order(scopes: frozenset[str]) -> tuple[str, ...]:
-    """Known scopes in the order of `SCOPES`."""
-    return tuple(scope for scope in SCOPES if scope in scopes)
+def _before(now: datetime, end: datetime | None) -> bool:
+    return end is None or now < end

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import grpc
 from artstore.admin.v1 import (
+    accounts_pb2,
+    accounts_pb2_grpc,
     auth_pb2,
     auth_pb2_grpc,
     elements_pb2,
@@ -14,16 +16,21 @@ from artstore.admin.v1 import (
     registry_pb2_grpc,
 )
 
+from services.admin.rpc.accounts import AccountControlServicer, AccountReadServicer
 from services.admin.rpc.auth import AuthServicer, KeyServicer
 from services.admin.rpc.elements import ElementControlServicer, ElementReadServicer, PlacementServicer
 from services.admin.rpc.registry import RegistryRepairServicer, RegistryWriteServicer
+from services.admin.usecases.change_account import DeleteAccount, RotateAccountSecret, UpdateAccount
+from services.admin.usecases.create_account import CreateAccount
 from services.admin.usecases.issue_token import IssueToken
 from services.admin.usecases.key_ring import KeyRing
+from services.admin.usecases.list_accounts import GetAccount, ListAccounts
 from services.admin.usecases.list_elements import GetElement, ListElements
 from services.admin.usecases.mark_missing import MarkMissing
 from services.admin.usecases.register_element import RegisterElement
 from services.admin.usecases.register_file import LocateFile, RegisterFile
 from services.admin.usecases.select_element import SelectElement
+from services.admin.usecases.standing import Standing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +46,13 @@ class UseCases:
     register_file: RegisterFile
     locate_file: LocateFile
     mark_missing: MarkMissing
+    standing: Standing
+    list_accounts: ListAccounts
+    get_account: GetAccount
+    create_account: CreateAccount
+    update_account: UpdateAccount
+    delete_account: DeleteAccount
+    rotate_account_secret: RotateAccountSecret
 
 
 def add_to(server: grpc.aio.Server, can: UseCases) -> list[str]:
@@ -48,11 +62,20 @@ def add_to(server: grpc.aio.Server, can: UseCases) -> list[str]:
     elements_pb2_grpc.add_ElementReadServiceServicer_to_server(
         ElementReadServicer(can.list_elements, can.get_element), server
     )
-    elements_pb2_grpc.add_ElementControlServiceServicer_to_server(ElementControlServicer(can.register_element), server)
+    elements_pb2_grpc.add_ElementControlServiceServicer_to_server(
+        ElementControlServicer(can.register_element, can.standing), server
+    )
     elements_pb2_grpc.add_PlacementServiceServicer_to_server(PlacementServicer(can.select_element), server)
     registry_pb2_grpc.add_RegistryWriteServiceServicer_to_server(
         RegistryWriteServicer(can.register_file, can.locate_file), server
     )
     registry_pb2_grpc.add_RegistryRepairServiceServicer_to_server(RegistryRepairServicer(can.mark_missing), server)
-    files = (auth_pb2, elements_pb2, registry_pb2)
+    accounts_pb2_grpc.add_AccountReadServiceServicer_to_server(
+        AccountReadServicer(can.list_accounts, can.get_account), server
+    )
+    accounts_pb2_grpc.add_AccountControlServiceServicer_to_server(
+        AccountControlServicer(can.create_account, can.update_account, can.delete_account, can.rotate_account_secret),
+        server,
+    )
+    files = (accounts_pb2, auth_pb2, elements_pb2, registry_pb2)
     return [service.full_name for file in files for service in file.DESCRIPTOR.services_by_name.values()]

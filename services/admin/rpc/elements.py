@@ -12,6 +12,8 @@ from services.admin.domain.listing import ElementFilter
 from services.admin.usecases.list_elements import GetElement, ListElements
 from services.admin.usecases.register_element import RegisterElement
 from services.admin.usecases.select_element import SelectElement
+from services.admin.usecases.standing import Standing
+from services.chassis.caller import caller
 from services.model.errors import ValidationFailed
 from services.model.ids import parse_element_id
 
@@ -44,12 +46,14 @@ class ElementReadServicer(elements_pb2_grpc.ElementReadServiceServicer):
 class ElementControlServicer(elements_pb2_grpc.ElementControlServiceServicer):
     """See elements.proto."""
 
-    def __init__(self, register_element: RegisterElement) -> None:
+    def __init__(self, register_element: RegisterElement, standing: Standing) -> None:
         self._register_element = register_element
+        self._standing = standing
 
     async def RegisterElement(
         self, request: elements_pb2.RegisterElementRequest, context: Context
     ) -> elements_pb2.RegisterElementResponse:
+        await self._standing(caller().user, "storage:write")
         element, created = await self._register_element(request.endpoint, request.name)
         return elements_pb2.RegisterElementResponse(element=wire.element_to_proto(element), created=created)
 

@@ -8,7 +8,6 @@ from uuid import uuid4
 
 from services.admin.domain.accounts import (
     MIN_PASSWORD_LENGTH,
-    SCOPES,
     AdminUser,
     ServiceAccount,
     UserRole,
@@ -18,6 +17,7 @@ from services.admin.ports import AccountStore, Passwords, UserStore
 from services.chassis.logs import get_logger
 from services.model.clock import Clock
 from services.model.errors import ValidationFailed
+from services.model.identity import SCOPES
 
 log = get_logger(__name__)
 

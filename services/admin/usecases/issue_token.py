@@ -9,14 +9,22 @@ from datetime import UTC, datetime, timedelta
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
-from services.admin.domain.accounts import AccountStatus, ServiceAccount
+from services.admin.domain.accounts import ServiceAccount
 from services.admin.domain.keys import ALGORITHM
-from services.admin.domain.oauth import read_token_request
+from services.admin.domain.oauth import OAuthRefused, TokenRequest, read_token_request
 from services.admin.ports import AccountStore
 from services.admin.usecases.key_ring import KeyRing
 from services.admin.usecases.oauth_server import Granted, grant
+from services.chassis.logs import get_logger
 from services.chassis.tokens import TOKEN_TYPE
 from services.model.clock import Clock
+from services.model.errors import ServiceUnavailable
+from services.model.identity import AccountStatus
+
+USE_NOTED_EVERY = timedelta(minutes=1)
+"""How exact `last_used_at` is: each note costs a write."""
+
+log = get_logger(__name__)
 
 NOBODY = ServiceAccount(
     id="",
@@ -59,13 +67,33 @@ class IssueToken:
         account = await self._accounts.find(request.credentials.client_id) or NOBODY
         key = await self._keys.signer()
         now = self._clock.now()
-        return grant(
-            request,
-            account,
-            now=now,
-            lifetime=self._lifetime,
-            sign=lambda account, scope: self._sign(key, account, scope, now),
-        )
+        granted = self._grant(request, account, key, now)
+        await self._note_use(account, now)
+        return granted
+
+    def _grant(self, request: TokenRequest, account: ServiceAccount, key: RSAKey, now: datetime) -> Granted:
+        asking = request.credentials.client_id
+        try:
+            granted = grant(
+                request,
+                account,
+                now=now,
+                lifetime=self._lifetime,
+                sign=lambda account, scope: self._sign(key, account, scope, now),
+            )
+        except OAuthRefused as refusal:
+            log.warning("a token was refused", client_id=asking, error=refusal.error, reason=refusal.description)
+            raise
+        log.info("a token was issued", client_id=asking, scope=granted.scope)
+        return granted
+
+    async def _note_use(self, account: ServiceAccount, now: datetime) -> None:
+        """At most once a minute; a token that was granted is given out even where this fails."""
+        if account.last_used_at is None or now - account.last_used_at >= USE_NOTED_EVERY:
+            try:
+                await self._accounts.note_use(account.id, now)
+            except ServiceUnavailable:
+                log.warning("the use of an account could not be noted", client_id=account.client_id)
 
     def _sign(self, key: RSAKey, account: ServiceAccount, scope: str, now: datetime) -> str:
         """RFC 9068 section 2."""

@@ -18,7 +18,7 @@ from authlib.oauth2.rfc6749 import (
 from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 from authlib.oauth2.rfc6750 import BearerTokenGenerator
 
-from services.admin.domain.accounts import ServiceAccount, in_order
+from services.admin.domain.accounts import ServiceAccount
 from services.admin.domain.oauth import (
     CLIENT_CREDENTIALS,
     ClientAuthMethod,
@@ -28,6 +28,7 @@ from services.admin.domain.oauth import (
     TokenRequest,
     client_unknown,
 )
+from services.model.identity import in_order
 
 # Authlib logs the tokens that it issues, at level DEBUG.
 logging.getLogger("authlib").setLevel(logging.INFO)

@@ -9,10 +9,12 @@ from datetime import timedelta
 
 import pytest
 
-from services.admin.domain.accounts import AdminUser, UserRole, hash_secret
+from services.admin.domain.accounts import AdminUser, ServiceAccount, UserRole, hash_secret
 from services.admin.domain.keys import KeyState, SigningKey
+from services.admin.domain.places import Place
 from services.admin.ports import AccountStore, KeyStore, UserStore
-from services.model.errors import NotFound
+from services.model.errors import Conflict, NotFound
+from services.model.identity import AccountStatus
 from tests.support.admin_things import NOW, account
 
 
@@ -84,3 +86,80 @@ async def test_of_many_that_add_the_first_key_at_once_one_wins(keys: KeyStore) -
     won = await asyncio.gather(*(keys.add_first(key(f"key-{number}")) for number in range(8)))
     assert sum(won) == 1
     assert await keys.published() == [key(f"key-{won.index(True)}")]
+
+
+async def test_a_changed_secret_ends_the_one_before_it_as_well(accounts: AccountStore) -> None:
+    await accounts.add(account(previous_secret_sha256=hash_secret("old"), previous_secret_valid_until=NOW))
+    kept = await accounts.find("sa_scanner_x1")
+    assert kept is not None
+    assert (kept.previous_secret_sha256, kept.previous_secret_valid_until) == (hash_secret("old"), NOW)
+    await accounts.change_secret(kept.id, hash_secret("new"), None)
+    kept = await accounts.get(kept.id)
+    assert kept is not None
+    assert (kept.previous_secret_sha256, kept.previous_secret_valid_until) == (None, None)
+
+
+async def test_an_account_comes_back_as_it_was_added(accounts: AccountStore) -> None:
+    made = account(description="reads «everything»", scopes=("files:read",), last_used_at=NOW)
+    await accounts.add(made)
+    assert await accounts.get(made.id) == made
+    assert await accounts.get(str(uuid.uuid4())) is None
+    with pytest.raises(Conflict):
+        await accounts.add(account())
+
+
+async def test_accounts_are_listed_by_name_and_id_from_any_place(accounts: AccountStore) -> None:
+    names = ["b", "a", "Z", "a_", "a-", "ab", "a"]
+    for number, name in enumerate(names):
+        await accounts.add(account(name=name, client_id=f"sa_{number}", status=[*AccountStatus][number % 2]))
+    listed, total = await accounts.page(limit=100)
+    assert total == len(names)
+    assert [each.name for each in listed] == sorted(names)
+    for skip, before in enumerate(listed):
+        rest, _ = await accounts.page(limit=2, after=Place(before.name, before.id))
+        assert list(rest) == list(listed[skip + 1 : skip + 3])
+    assert (await accounts.page(limit=3, offset=5))[0] == listed[5:]
+    active, count = await accounts.page(limit=100, status=AccountStatus.ACTIVE)
+    assert (len(active), count) == (4, 4)
+
+
+async def test_a_change_is_kept_unless_it_raises(accounts: AccountStore) -> None:
+    made = account()
+    await accounts.add(made)
+    after = await accounts.change(made.id, lambda each: replace(each, description="new", scopes=("files:read",)))
+    assert after == replace(made, description="new", scopes=("files:read",)) == await accounts.get(made.id)
+
+    def refuse(_: ServiceAccount) -> ServiceAccount:
+        raise Conflict("no")
+
+    with pytest.raises(Conflict):
+        await accounts.change(made.id, refuse)
+    assert await accounts.get(made.id) == after
+    with pytest.raises(NotFound):
+        await accounts.change(str(uuid.uuid4()), lambda each: each)
+
+
+async def test_changes_at_once_come_one_after_the_other(accounts: AccountStore) -> None:
+    made = account(description="")
+    await accounts.add(made)
+    add = [lambda each, n=n: replace(each, description=each.description + str(n)) for n in range(8)]
+    await asyncio.gather(*(accounts.change(made.id, decide) for decide in add))
+    after = await accounts.get(made.id)
+    assert after is not None
+    assert sorted(after.description) == list("01234567")
+
+
+async def test_an_account_is_removed_where_nothing_is_left_of_it(accounts: AccountStore) -> None:
+    made = account()
+    await accounts.add(made)
+    assert await accounts.change(made.id, lambda _: None) is None
+    assert await accounts.find(made.client_id) is None
+
+
+async def test_the_use_of_an_account_only_moves_forward(accounts: AccountStore) -> None:
+    made = account()
+    await accounts.add(made)
+    await accounts.note_use(made.id, NOW)
+    await accounts.note_use(made.id, NOW - timedelta(hours=1))
+    assert await accounts.get(made.id) == replace(made, last_used_at=NOW)
+    await accounts.note_use(str(uuid.uuid4()), NOW)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argon2
 import pytest
 
-from services.admin.domain.accounts import SCOPES, UserRole
+from services.admin.domain.accounts import UserRole
 from services.admin.ports import KeysUnreadable
 from services.admin.usecases.first_start import EnsureFirstAdmin, EnsureSystemAccount
 from services.admin.usecases.passwords import Argon2Passwords
 from services.admin.usecases.prepare import Prepare
 from services.admin.usecases.rotate_system_secret import RotateSystemSecret
 from services.model.errors import NotFound, ServiceUnavailable, ValidationFailed
+from services.model.identity import SCOPES
 from tests.doubles.admin_stores import MemoryAccounts, MemoryUsers
 from tests.doubles.clock import FakeClock
 from tests.support.admin_things import NOW, account

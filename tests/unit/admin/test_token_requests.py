@@ -11,7 +11,6 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import KeySet
 
-from services.admin.domain.accounts import AccountStatus
 from services.admin.domain.oauth import OAuthErrorCode, OAuthRefused
 from services.admin.usecases.issue_token import IssueToken
 from services.admin.usecases.key_ring import KeyRing
@@ -19,6 +18,7 @@ from services.admin.usecases.oauth_server import Granted
 from services.chassis.caller import Identity
 from services.chassis.tokens import TokenVerifier
 from services.model.errors import ServiceUnavailable
+from services.model.identity import AccountStatus
 from services.model.ids import Subject
 from tests.doubles.admin_stores import MemoryAccounts, MemoryKeys
 from tests.doubles.clock import FakeClock

@@ -1,0 +1,39 @@
+"""Whether whoever asks for a change may still do so: a token outlives the rights that it was issued for."""
+
+from __future__ import annotations
+
+from services.admin.ports import AccountStore
+from services.chassis.caller import Identity
+from services.chassis.logs import get_logger
+from services.model.errors import Unauthorized
+from services.model.identity import AccountStatus
+
+GONE = "the account behind this token is disabled or gone"
+
+log = get_logger(__name__)
+
+
+class Standing:
+    """Looks the subject of a token up as it is now."""
+
+    def __init__(self, *, accounts: AccountStore) -> None:
+        self._accounts = accounts
+
+    async def __call__(self, identity: Identity, *needed: str) -> frozenset[str]:
+        """The scopes that both the token and the present account have.
+
+        `needed`: raises `Unauthorized` unless they are among them, as for one that is disabled or gone; one text for
+        all, since the way out is the same: a new token.
+        """
+        present = await self._present(identity.subject)
+        scopes = identity.scopes & present
+        if not present or not scopes.issuperset(needed):
+            log.warning("a change was refused: the account has lost its rights", subject=identity.subject)
+            raise Unauthorized(GONE)
+        return scopes
+
+    async def _present(self, subject: str) -> frozenset[str]:
+        account = await self._accounts.find(subject)
+        if account is None or account.status is not AccountStatus.ACTIVE:
+            return frozenset()
+        return frozenset(account.scopes)

@@ -1,0 +1,65 @@
+"""Who may do what: scopes, service accounts, as every process speaks of them. No secret is ever in here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+SCOPES = ("files:read", "files:write", "storage:read", "storage:write", "admin:read", "admin:write")
+"""Every scope, in the order in which they are written."""
+
+
+class AccountStatus(StrEnum):
+    """Whether a service account may ask for tokens."""
+
+    ACTIVE = "active"
+    DISABLED = "disabled"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A program that may ask for tokens."""
+
+    id: str
+    """UUID."""
+    client_id: str
+    name: str
+    description: str
+    scopes: tuple[str, ...]
+    status: AccountStatus
+    is_system: bool
+    created_at: datetime
+    secret_expires_at: datetime | None = None
+    """None: never."""
+    previous_secret_valid_until: datetime | None = None
+    """Until then the secret before the present one lets it in as well; None: there is none."""
+    last_used_at: datetime | None = None
+    """To the minute; None: never."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountChange:
+    """What a change sets; None leaves a property as it is."""
+
+    description: str | None = None
+    scopes: tuple[str, ...] | None = None
+    status: AccountStatus | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountSecret:
+    """An account with its new secret, which nobody can ask for again."""
+
+    account: Account
+    client_secret: str
+
+    def __repr__(self) -> str:
+        return f"AccountSecret({self.account.client_id!r})"  # never the secret: reprs end in logs
+
+
+def in_order(scopes: Iterable[str]) -> tuple[str, ...]:
+    """Known scopes, each once, in the order of `SCOPES`."""
+    wanted = frozenset(scopes)
+    return tuple(scope for scope in SCOPES if scope in wanted)
