@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import os
 import random
 import shutil
-import tempfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -50,17 +48,6 @@ class Everything(random.Random):
 
 
 LUCKS: list[random.Random | None] = [None, Everything(), *(random.Random(seed) for seed in range(3))]  # noqa: S311 - luck
-
-
-@pytest.fixture
-def memory(tmp_path: Path) -> Iterator[Path]:
-    """A folder for the indexes, in memory where there is such a place: hundreds of them are made and thrown away."""
-    shared = Path("/dev/shm")
-    if not os.access(shared, os.W_OK):
-        yield tmp_path
-        return
-    with tempfile.TemporaryDirectory(dir=shared) as folder:
-        yield Path(folder)
 
 
 async def create(files: Files) -> FileAttributes:

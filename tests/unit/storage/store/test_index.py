@@ -1,0 +1,225 @@
+"""The index and its making: it finds files, and never lies about what it does not know."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from services.model.errors import FileDamaged, NotFound, StorageUnavailable
+from services.model.files import FileStatus
+from services.model.ids import ElementUuid
+from services.model.paging import PageRequest
+from services.storage.domain.documents import Document
+from services.storage.domain.seal import seal
+from services.storage.store.element import Element
+from services.storage.store.index import Index, known_element
+from tests.doubles.documents import new_id
+from tests.support.storage_store import content_of, opened, store, tree
+from tests.unit.storage.samples import FILE_ID, OTHER_ID, attributes
+
+UUID = ElementUuid("9a09e694-c28b-424f-84ed-ec496ad78734")
+
+
+def document(**changes: object) -> Document:
+    return Document(attributes(**changes), "x.pdf")
+
+
+async def listed(element: Element) -> list[str]:
+    return [each.file_id for each in (await element.files.page(None, PageRequest())).items]
+
+
+def test_only_an_index_closed_by_the_last_leader_is_complete(tmp_path: Path) -> None:
+    index = Index(tmp_path)
+    index.resume(UUID, 0)
+    assert not index.complete
+    index.clear()
+    index.put([document()])
+    index.rebuilt()
+    index.close(1)
+    again = Index(tmp_path)
+    again.resume(UUID, 1)
+    assert again.complete
+    assert again.get(FILE_ID)
+    again.close(2)
+    stale = Index(tmp_path)
+    stale.resume(UUID, 3)  # somebody led in epoch 3 without it
+    assert not stale.complete
+    assert stale.get(FILE_ID) is None, "what is stale is forgotten"
+    stale.close(None)
+
+
+def test_an_index_that_was_not_closed_is_not_complete(tmp_path: Path) -> None:
+    index = Index(tmp_path)
+    index.resume(UUID, 0)
+    index.rebuilt()
+    index.close(None)
+    again = Index(tmp_path)
+    again.resume(UUID, 1)
+    assert not again.complete
+    again.close(None)
+
+
+def test_an_older_revision_changes_nothing(tmp_path: Path) -> None:
+    index = Index(tmp_path)
+    index.put([document(revision=3, status=FileStatus.DELETED)])
+    index.put([document(revision=2, status=FileStatus.ACTIVE)])
+    row = index.get(FILE_ID)
+    assert row
+    assert (row.revision, row.status) == (3, "deleted")
+    assert index.usage.files == {FileStatus.DELETED: 1}
+    index.close(None)
+
+
+def test_missing_files_use_no_room(tmp_path: Path) -> None:
+    index = Index(tmp_path)
+    index.put([document(size=5), document(file_id=OTHER_ID, size=7, status=FileStatus.MISSING)])
+    assert index.usage.used == 5
+    index.close(None)
+
+
+def test_an_index_that_is_garbage_is_made_anew(tmp_path: Path) -> None:
+    (tmp_path / "index.sqlite").write_bytes(b"garbage" * 1000)
+    assert known_element(tmp_path) is None
+    index = Index(tmp_path)
+    index.put([document()])
+    assert index.get(FILE_ID)
+    index.close(None)
+
+
+def test_what_cannot_be_opened_is_not_thrown_away(tmp_path: Path) -> None:
+    (tmp_path / "index.sqlite").mkdir()
+    (tmp_path / "index.sqlite" / "thesis").touch()
+    with pytest.raises(sqlite3.OperationalError):
+        Index(tmp_path)
+    assert (tmp_path / "index.sqlite" / "thesis").exists()
+
+
+async def test_the_index_is_made_anew_from_the_disk_alone(tmp_path: Path) -> None:
+    async with opened(tmp_path) as element:
+        stored = [await store(element.files, attributes(file_id=new_id()), bytes([n]) * n) for n in range(20)]
+        await element.files.change(
+            stored[3].file_id, lambda d: replace(d.attributes, status=FileStatus.DELETED, revision=2)
+        )
+        before = await element.files.page(None, PageRequest()), element.files.usage()
+    async with opened(tmp_path, index_dir=tmp_path / "another") as element:
+        assert (await element.files.page(None, PageRequest()), element.files.usage()) == before
+
+
+async def test_until_it_is_complete_files_are_served_and_stored_but_not_listed(tmp_path: Path) -> None:
+    async with opened(tmp_path) as element:
+        old = await store(element.files, attributes(), b"old")
+    async with opened(tmp_path, index_dir=tmp_path / "new", indexed=False) as element:
+        with pytest.raises(StorageUnavailable, match="being made"):
+            await element.files.page(None, PageRequest())
+        assert await content_of(element.files, old) == b"old"
+        assert await store(element.files, attributes(), b"old") == old, "the id is known to be taken"
+        new = await store(element.files, attributes(file_id=OTHER_ID), b"new")
+        await element.rebuild()
+        assert sorted(await listed(element)) == [old.file_id, new.file_id]
+        assert element.files.usage().used == 6
+
+
+async def test_an_index_that_fails_fails_no_operation_and_is_made_anew(tmp_path: Path) -> None:
+    async with opened(tmp_path) as element:
+        await store(element.files, attributes(), b"old")
+        breaking = sqlite3.connect(tmp_path / "index/index.sqlite")
+        breaking.executescript("ALTER TABLE files RENAME TO hidden")
+        new = await store(element.files, attributes(file_id=OTHER_ID), b"new")
+        assert await content_of(element.files, new) == b"new"
+        with pytest.raises(StorageUnavailable, match="index"):
+            await element.files.page(None, PageRequest())
+        with pytest.raises(StorageUnavailable):
+            await element.check_index()
+        breaking.executescript("ALTER TABLE hidden RENAME TO files")
+        breaking.close()
+        await element.rebuild()
+        await element.check_index()
+        assert sorted(await listed(element)) == [FILE_ID, OTHER_ID]
+
+
+async def test_what_is_found_on_the_disk_by_its_id_alone_is_told_to_the_index(tmp_path: Path) -> None:
+    async with opened(tmp_path) as element:
+        await store(element.files, attributes(), b"old")
+        with sqlite3.connect(tmp_path / "index/index.sqlite") as connection:
+            connection.execute("DELETE FROM files")
+        connection.close()
+        assert await listed(element) == []
+        await element.files.find(FILE_ID)
+        assert await listed(element) == [FILE_ID]
+
+
+async def test_attributes_that_cannot_be_trusted_are_left_alone_and_not_served(tmp_path: Path) -> None:
+    async with opened(tmp_path) as element:
+        await store(element.files, attributes(), b"old")
+        await store(element.files, attributes(file_id=OTHER_ID), b"other")
+        [path] = (tmp_path / "data/files").rglob(f"*{FILE_ID}*.attr.json")
+        path.write_bytes(path.read_bytes().replace(b'"expires_at":"2026', b'"expires_at":"2016'))
+        before = tree(tmp_path / "data/files")
+        with pytest.raises(FileDamaged):
+            await element.files.find(FILE_ID)
+        with pytest.raises(FileDamaged):
+            await element.files.change(FILE_ID, lambda d: d.attributes)
+        with pytest.raises(FileDamaged):
+            await store(element.files, attributes(), b"old")
+        assert await listed(element) == [OTHER_ID]
+    async with opened(tmp_path, index_dir=tmp_path / "new") as element:
+        assert await listed(element) == [OTHER_ID]
+        with pytest.raises(FileDamaged):
+            await element.files.find(FILE_ID)
+    assert tree(tmp_path / "data/files") == before
+
+
+async def test_attributes_that_were_put_beside_another_file_are_not_believed(tmp_path: Path) -> None:
+    async with opened(tmp_path) as element:
+        await store(element.files, attributes(), b"old")
+        await store(element.files, attributes(file_id=OTHER_ID), b"other")
+        [mine] = (tmp_path / "data/files").rglob(f"*{FILE_ID}*.attr.json")
+        [other] = (tmp_path / "data/files").rglob(f"*{OTHER_ID}*.attr.json")
+        mine.write_bytes(other.read_bytes())
+        with pytest.raises(FileDamaged):
+            await element.files.find(FILE_ID)
+
+
+async def test_orphans_and_foreign_things_are_left_alone(tmp_path: Path) -> None:
+    async with opened(tmp_path) as element:
+        await store(element.files, attributes(), b"old")
+    [path] = (tmp_path / "data/files").rglob("*.pdf")
+    orphan = path.with_name(path.name.replace(FILE_ID, OTHER_ID))
+    orphan.write_bytes(b"somebody's document")
+    path.with_name("notes.attr.json").write_text("{}")
+    path.with_name("link").symlink_to("/etc/passwd")
+    before = tree(tmp_path / "data/files")
+    async with opened(tmp_path, index_dir=tmp_path / "new", indexed=False) as element:
+        found = await element.rebuild()
+        assert found
+        assert (found.files, found.damaged, found.orphans) == (1, 1, [orphan])
+        with pytest.raises(NotFound):
+            await element.files.find(OTHER_ID)
+    assert tree(tmp_path / "data/files") == before
+
+
+async def test_an_orphan_is_not_overwritten_by_an_upload_of_the_same_name(tmp_path: Path) -> None:
+    async with opened(tmp_path) as element:
+        await store(element.files, attributes(), b"first")
+        [path] = (tmp_path / "data/files").rglob("*.pdf")
+        path.with_name(path.name + ".attr.json").unlink()  # as a crash between the two renames leaves it
+    async with opened(tmp_path, index_dir=tmp_path / "new") as element:
+        stored = await store(element.files, attributes(), b"second")
+        assert await content_of(element.files, stored) == b"second"
+    assert path.read_bytes() == b"first"
+
+
+async def test_of_two_attribute_files_with_one_id_the_later_revision_counts(tmp_path: Path) -> None:
+    async with opened(tmp_path) as element:
+        await store(element.files, attributes(), b"x")
+        [path] = (tmp_path / "data/files").rglob("*.attr.json")
+        members = json.loads(path.read_bytes())
+        name = f"copy_anna_20261121T034000_{FILE_ID}.pdf"
+        copy = {**members, "revision": 5, "storage_filename": name}
+        path.with_name(f"{name}.attr.json").write_bytes(seal(copy))
+    async with opened(tmp_path, index_dir=tmp_path / "new", indexed=False) as element:
+        assert (await element.files.find(FILE_ID)).attributes.revision == 5
