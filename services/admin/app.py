@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from services.admin.store.sealing import Sealer
 from services.admin.usecases.change_account import DeleteAccount, RotateAccountSecret, UpdateAccount
 from services.admin.usecases.create_account import CreateAccount
 from services.admin.usecases.first_start import EnsureFirstAdmin, EnsureSystemAccount
+from services.admin.usecases.follow_elements import FollowElements
 from services.admin.usecases.issue_token import IssueToken
 from services.admin.usecases.key_ring import KeyRing
 from services.admin.usecases.list_accounts import GetAccount, ListAccounts
@@ -49,6 +51,10 @@ PATIENCE = 3
 """Heartbeats for which an element that answers too slowly still counts as online."""
 
 
+NEWS = timedelta(seconds=1)
+"""How often those who watch elements are told of changes."""
+
+
 async def serve(settings: Settings) -> None:
     """Serve until a signal comes."""
     clock = SystemClock()
@@ -72,6 +78,7 @@ async def serve(settings: Settings) -> None:
         watch = WatchElements(
             elements=elements, peer=peer, clock=clock, patience=settings.heartbeat_interval * PATIENCE
         )
+        follow = FollowElements(elements=elements)
         verifier = TokenVerifier(keys, issuer=settings.issuer, audience=settings.token_audience, clock=clock)
         server = GrpcServer(settings, service="admin", authenticator=BearerAuthenticator(verifier))
         names = rpc.add_to(
@@ -88,6 +95,7 @@ async def serve(settings: Settings) -> None:
                 keys=keys,
                 list_elements=ListElements(elements=elements),
                 get_element=GetElement(elements=elements),
+                follow_elements=follow,
                 register_element=RegisterElement(elements=elements, peer=peer, clock=clock),
                 select_element=SelectElement(elements=elements),
                 register_file=RegisterFile(registry=registry),
@@ -114,7 +122,8 @@ async def serve(settings: Settings) -> None:
         process.check("first_start", prepare.check)
         process.background(prepare())
         process.background(Loop("watch elements", settings.heartbeat_interval, watch).run())
-        await server.start(names)
+        process.background(Loop("tell of elements", NEWS, follow).run())
+        await server.start(names, show_public=True)
         await process.serve(server)
 
 

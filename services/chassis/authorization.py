@@ -8,7 +8,9 @@ from google.protobuf import descriptor_pool
 from services.chassis.caller import Identity
 from services.model.errors import Forbidden, Unauthorized
 
-OPEN_TO_MODULES = frozenset({"grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"})
+OPEN_TO_MODULES = frozenset(
+    {"grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"}
+)
 """Services that any module may call, without a user."""
 
 

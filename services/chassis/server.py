@@ -8,8 +8,8 @@ from datetime import timedelta
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
 
+from services.chassis import contract, reflection
 from services.chassis.authentication import Authenticator
 from services.chassis.channel import SHARED_OPTIONS
 from services.chassis.interceptor import CallInterceptor
@@ -50,12 +50,17 @@ class GrpcServer:
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self.grpc)
 
-    async def start(self, names: list[str]) -> None:
+    async def start(self, names: list[str], *, show_public: bool = False) -> None:
         """Listen, and serve. Raises `SystemExit` if the port is taken.
 
-        `names`: full names of the services, for reflection.
+        `names`: full names of the services, for reflection. `show_public`: reflect instead exactly the services that
+        are open to the outside, whoever serves them: for the one server that the public door asks.
         """
-        reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], self.grpc)
+        if show_public:
+            public = contract.public_services()
+            reflection.add_to(self.grpc, public, contract.pool_of(public))
+        else:
+            reflection.add_to(self.grpc, [*names, health.SERVICE_NAME, reflection.V1, reflection.V1ALPHA])
         try:
             self.grpc.add_secure_port(self._address, self._credentials)
         except RuntimeError:

@@ -12,6 +12,8 @@ from artstore.admin.v1 import (
     auth_pb2_grpc,
     elements_pb2,
     elements_pb2_grpc,
+    health_pb2,
+    health_pb2_grpc,
     registry_pb2,
     registry_pb2_grpc,
 )
@@ -19,9 +21,11 @@ from artstore.admin.v1 import (
 from services.admin.rpc.accounts import AccountControlServicer, AccountReadServicer
 from services.admin.rpc.auth import AuthServicer, KeyServicer
 from services.admin.rpc.elements import ElementControlServicer, ElementReadServicer, PlacementServicer
+from services.admin.rpc.health import HealthWatchServicer
 from services.admin.rpc.registry import RegistryRepairServicer, RegistryWriteServicer
 from services.admin.usecases.change_account import DeleteAccount, RotateAccountSecret, UpdateAccount
 from services.admin.usecases.create_account import CreateAccount
+from services.admin.usecases.follow_elements import FollowElements
 from services.admin.usecases.issue_token import IssueToken
 from services.admin.usecases.key_ring import KeyRing
 from services.admin.usecases.list_accounts import GetAccount, ListAccounts
@@ -41,6 +45,7 @@ class UseCases:
     keys: KeyRing
     list_elements: ListElements
     get_element: GetElement
+    follow_elements: FollowElements
     register_element: RegisterElement
     select_element: SelectElement
     register_file: RegisterFile
@@ -66,6 +71,7 @@ def add_to(server: grpc.aio.Server, can: UseCases) -> list[str]:
         ElementControlServicer(can.register_element, can.standing), server
     )
     elements_pb2_grpc.add_PlacementServiceServicer_to_server(PlacementServicer(can.select_element), server)
+    health_pb2_grpc.add_HealthWatchServiceServicer_to_server(HealthWatchServicer(can.follow_elements), server)
     registry_pb2_grpc.add_RegistryWriteServiceServicer_to_server(
         RegistryWriteServicer(can.register_file, can.locate_file), server
     )
@@ -77,5 +83,5 @@ def add_to(server: grpc.aio.Server, can: UseCases) -> list[str]:
         AccountControlServicer(can.create_account, can.update_account, can.delete_account, can.rotate_account_secret),
         server,
     )
-    files = (accounts_pb2, auth_pb2, elements_pb2, registry_pb2)
+    files = (accounts_pb2, auth_pb2, elements_pb2, health_pb2, registry_pb2)
     return [service.full_name for file in files for service in file.DESCRIPTOR.services_by_name.values()]

@@ -24,11 +24,12 @@ _sym_db = _symbol_database.Default()
 
 from artstore.auth.v1 import requires_pb2 as artstore_dot_auth_dot_v1_dot_requires__pb2
 from artstore.types.v1 import page_pb2 as artstore_dot_types_dot_v1_dot_page__pb2
+from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n artstore/admin/v1/accounts.proto\x12\x11\x61rtstore.admin.v1\x1a\x1f\x61rtstore/auth/v1/requires.proto\x1a\x1c\x61rtstore/types/v1/page.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfa\x02\n\x07\x41\x63\x63ount\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\tclient_id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\x0e\n\x06scopes\x18\x05 \x03(\t\x12\x30\n\x06status\x18\x06 \x01(\x0e\x32 .artstore.admin.v1.AccountStatus\x12\x11\n\tis_system\x18\x07 \x01(\x08\x12.\n\ncreated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x11secret_expires_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12?\n\x1bprevious_secret_valid_until\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0clast_used_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"u\n\x13ListAccountsRequest\x12,\n\x04page\x18\x01 \x01(\x0b\x32\x1e.artstore.types.v1.PageRequest\x12\x30\n\x06status\x18\x02 \x01(\x0e\x32 .artstore.admin.v1.AccountStatus\"o\n\x14ListAccountsResponse\x12,\n\x08\x61\x63\x63ounts\x18\x01 \x03(\x0b\x32\x1a.artstore.admin.v1.Account\x12)\n\x04page\x18\x02 \x01(\x0b\x32\x1b.artstore.types.v1.PageInfo\"\x1f\n\x11GetAccountRequest\x12\n\n\x02id\x18\x01 \x01(\t\"A\n\x12GetAccountResponse\x12+\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1a.artstore.admin.v1.Account\"}\n\x14\x43reateAccountRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06scopes\x18\x02 \x03(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x32\n\x0fsecret_lifetime\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"[\n\x15\x43reateAccountResponse\x12+\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1a.artstore.admin.v1.Account\x12\x15\n\rclient_secret\x18\x02 \x01(\t\"\xac\x01\n\x14UpdateAccountRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x18\n\x0b\x64\x65scription\x18\x02 \x01(\tH\x00\x88\x01\x01\x12,\n\x06scopes\x18\x03 \x01(\x0b\x32\x1c.artstore.admin.v1.ScopeList\x12\x30\n\x06status\x18\x04 \x01(\x0e\x32 .artstore.admin.v1.AccountStatusB\x0e\n\x0c_description\"\x1b\n\tScopeList\x12\x0e\n\x06scopes\x18\x01 \x03(\t\"D\n\x15UpdateAccountResponse\x12+\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1a.artstore.admin.v1.Account\"\"\n\x14\x44\x65leteAccountRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x17\n\x15\x44\x65leteAccountResponse\"\x88\x01\n\x1aRotateAccountSecretRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x32\n\x0fsecret_lifetime\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12*\n\x07overlap\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"a\n\x1bRotateAccountSecretResponse\x12+\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1a.artstore.admin.v1.Account\x12\x15\n\rclient_secret\x18\x02 \x01(\t*g\n\rAccountStatus\x12\x1e\n\x1a\x41\x43\x43OUNT_STATUS_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41\x43\x43OUNT_STATUS_ACTIVE\x10\x01\x12\x1b\n\x17\x41\x43\x43OUNT_STATUS_DISABLED\x10\x02\x32\xa8\x02\n\x12\x41\x63\x63ountReadService\x12\x8a\x01\n\x0cListAccounts\x12&.artstore.admin.v1.ListAccountsRequest\x1a\'.artstore.admin.v1.ListAccountsResponse\")\x8a\xe7\x18%\n\nadmin:read\x12\x04\x65\x64ge\x12\x07gateway\x12\x08\x61\x64min_ui\x12\x84\x01\n\nGetAccount\x12$.artstore.admin.v1.GetAccountRequest\x1a%.artstore.admin.v1.GetAccountResponse\")\x8a\xe7\x18%\n\nadmin:read\x12\x04\x65\x64ge\x12\x07gateway\x12\x08\x61\x64min_ui2\xed\x04\n\x15\x41\x63\x63ountControlService\x12\x8e\x01\n\rCreateAccount\x12\'.artstore.admin.v1.CreateAccountRequest\x1a(.artstore.admin.v1.CreateAccountResponse\"*\x8a\xe7\x18&\n\x0b\x61\x64min:write\x12\x04\x65\x64ge\x12\x07gateway\x12\x08\x61\x64min_ui\x12\x8e\x01\n\rUpdateAccount\x12\'.artstore.admin.v1.UpdateAccountRequest\x1a(.artstore.admin.v1.UpdateAccountResponse\"*\x8a\xe7\x18&\n\x0b\x61\x64min:write\x12\x04\x65\x64ge\x12\x07gateway\x12\x08\x61\x64min_ui\x12\x8e\x01\n\rDeleteAccount\x12\'.artstore.admin.v1.DeleteAccountRequest\x1a(.artstore.admin.v1.DeleteAccountResponse\"*\x8a\xe7\x18&\n\x0b\x61\x64min:write\x12\x04\x65\x64ge\x12\x07gateway\x12\x08\x61\x64min_ui\x12\xa0\x01\n\x13RotateAccountSecret\x12-.artstore.admin.v1.RotateAccountSecretRequest\x1a..artstore.admin.v1.RotateAccountSecretResponse\"*\x8a\xe7\x18&\n\x0b\x61\x64min:write\x12\x04\x65\x64ge\x12\x07gateway\x12\x08\x61\x64min_uib\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n artstore/admin/v1/accounts.proto\x12\x11\x61rtstore.admin.v1\x1a\x1f\x61rtstore/auth/v1/requires.proto\x1a\x1c\x61rtstore/types/v1/page.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xfa\x02\n\x07\x41\x63\x63ount\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\tclient_id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\x0e\n\x06scopes\x18\x05 \x03(\t\x12\x30\n\x06status\x18\x06 \x01(\x0e\x32 .artstore.admin.v1.AccountStatus\x12\x11\n\tis_system\x18\x07 \x01(\x08\x12.\n\ncreated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x11secret_expires_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12?\n\x1bprevious_secret_valid_until\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x0clast_used_at\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"u\n\x13ListAccountsRequest\x12,\n\x04page\x18\x01 \x01(\x0b\x32\x1e.artstore.types.v1.PageRequest\x12\x30\n\x06status\x18\x02 \x01(\x0e\x32 .artstore.admin.v1.AccountStatus\"o\n\x14ListAccountsResponse\x12,\n\x08\x61\x63\x63ounts\x18\x01 \x03(\x0b\x32\x1a.artstore.admin.v1.Account\x12)\n\x04page\x18\x02 \x01(\x0b\x32\x1b.artstore.types.v1.PageInfo\"\x1f\n\x11GetAccountRequest\x12\n\n\x02id\x18\x01 \x01(\t\"A\n\x12GetAccountResponse\x12+\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1a.artstore.admin.v1.Account\"}\n\x14\x43reateAccountRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06scopes\x18\x02 \x03(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x32\n\x0fsecret_lifetime\x18\x04 \x01(\x0b\x32\x19.google.protobuf.Duration\"[\n\x15\x43reateAccountResponse\x12+\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1a.artstore.admin.v1.Account\x12\x15\n\rclient_secret\x18\x02 \x01(\t\"\xac\x01\n\x14UpdateAccountRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x18\n\x0b\x64\x65scription\x18\x02 \x01(\tH\x00\x88\x01\x01\x12,\n\x06scopes\x18\x03 \x01(\x0b\x32\x1c.artstore.admin.v1.ScopeList\x12\x30\n\x06status\x18\x04 \x01(\x0e\x32 .artstore.admin.v1.AccountStatusB\x0e\n\x0c_description\"\x1b\n\tScopeList\x12\x0e\n\x06scopes\x18\x01 \x03(\t\"D\n\x15UpdateAccountResponse\x12+\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1a.artstore.admin.v1.Account\"\"\n\x14\x44\x65leteAccountRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x17\n\x15\x44\x65leteAccountResponse\"\x88\x01\n\x1aRotateAccountSecretRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x32\n\x0fsecret_lifetime\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12*\n\x07overlap\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"a\n\x1bRotateAccountSecretResponse\x12+\n\x07\x61\x63\x63ount\x18\x01 \x01(\x0b\x32\x1a.artstore.admin.v1.Account\x12\x15\n\rclient_secret\x18\x02 \x01(\t*g\n\rAccountStatus\x12\x1e\n\x1a\x41\x43\x43OUNT_STATUS_UNSPECIFIED\x10\x00\x12\x19\n\x15\x41\x43\x43OUNT_STATUS_ACTIVE\x10\x01\x12\x1b\n\x17\x41\x43\x43OUNT_STATUS_DISABLED\x10\x02\x32\xe9\x02\n\x12\x41\x63\x63ountReadService\x12\xa8\x01\n\x0cListAccounts\x12&.artstore.admin.v1.ListAccountsRequest\x1a\'.artstore.admin.v1.ListAccountsResponse\"G\x8a\xe7\x18%\n\nadmin:read\x12\x04\x65\x64ge\x12\x07gateway\x12\x08\x61\x64min_ui\x82\xd3\xe4\x93\x02\x18\x12\x16/rpc/v1/admin/accounts\x12\xa7\x01\n\nGetAccount\x12$.artstore.admin.v1.GetAccountRequest\x1a%.artstore.admin.v1.GetAccountResponse\"L\x8a\xe7\x18%\n\nadmin:read\x12\x04\x65\x64ge\x12\x07gateway\x12\x08\x61\x64min_ui\x82\xd3\xe4\x93\x02\x1d\x12\x1b/rpc/v1/admin/accounts/{id}2\x8a\x06\n\x15\x41\x63\x63ountControlService\x12\xaf\x01\n\rCreateAccount\x12\'.artstore.admin.v1.CreateAccountRequest\x1a(.artstore.admin.v1.CreateAccountResponse\"K\x8a\xe7\x18&\n\x0b\x61\x64min:write\x12\x04\x65\x64ge\x12\x07gateway\x12\x08\x61\x64min_ui\x82\xd3\xe4\x93\x02\x1b\"\x16/rpc/v1/admin/accounts:\x01*\x12\xb4\x01\n\rUpdateAccount\x12\'.artstore.admin.v1.UpdateAccountRequest\x1a(.artstore.admin.v1.UpdateAccountResponse\"P\x8a\xe7\x18&\n\x0b\x61\x64min:write\x12\x04\x65\x64ge\x12\x07gateway\x12\x08\x61\x64min_ui\x82\xd3\xe4\x93\x02 2\x1b/rpc/v1/admin/accounts/{id}:\x01*\x12\xb1\x01\n\rDeleteAccount\x12\'.artstore.admin.v1.DeleteAccountRequest\x1a(.artstore.admin.v1.DeleteAccountResponse\"M\x8a\xe7\x18&\n\x0b\x61\x64min:write\x12\x04\x65\x64ge\x12\x07gateway\x12\x08\x61\x64min_ui\x82\xd3\xe4\x93\x02\x1d*\x1b/rpc/v1/admin/accounts/{id}\x12\xd3\x01\n\x13RotateAccountSecret\x12-.artstore.admin.v1.RotateAccountSecretRequest\x1a..artstore.admin.v1.RotateAccountSecretResponse\"]\x8a\xe7\x18&\n\x0b\x61\x64min:write\x12\x04\x65\x64ge\x12\x07gateway\x12\x08\x61\x64min_ui\x82\xd3\xe4\x93\x02-\"(/rpc/v1/admin/accounts/{id}:rotateSecret:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,49 +37,49 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'artstore.admin.v1.accounts_
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ACCOUNTREADSERVICE'].methods_by_name['ListAccounts']._loaded_options = None
-  _globals['_ACCOUNTREADSERVICE'].methods_by_name['ListAccounts']._serialized_options = b'\212\347\030%\n\nadmin:read\022\004edge\022\007gateway\022\010admin_ui'
+  _globals['_ACCOUNTREADSERVICE'].methods_by_name['ListAccounts']._serialized_options = b'\212\347\030%\n\nadmin:read\022\004edge\022\007gateway\022\010admin_ui\202\323\344\223\002\030\022\026/rpc/v1/admin/accounts'
   _globals['_ACCOUNTREADSERVICE'].methods_by_name['GetAccount']._loaded_options = None
-  _globals['_ACCOUNTREADSERVICE'].methods_by_name['GetAccount']._serialized_options = b'\212\347\030%\n\nadmin:read\022\004edge\022\007gateway\022\010admin_ui'
+  _globals['_ACCOUNTREADSERVICE'].methods_by_name['GetAccount']._serialized_options = b'\212\347\030%\n\nadmin:read\022\004edge\022\007gateway\022\010admin_ui\202\323\344\223\002\035\022\033/rpc/v1/admin/accounts/{id}'
   _globals['_ACCOUNTCONTROLSERVICE'].methods_by_name['CreateAccount']._loaded_options = None
-  _globals['_ACCOUNTCONTROLSERVICE'].methods_by_name['CreateAccount']._serialized_options = b'\212\347\030&\n\013admin:write\022\004edge\022\007gateway\022\010admin_ui'
+  _globals['_ACCOUNTCONTROLSERVICE'].methods_by_name['CreateAccount']._serialized_options = b'\212\347\030&\n\013admin:write\022\004edge\022\007gateway\022\010admin_ui\202\323\344\223\002\033\"\026/rpc/v1/admin/accounts:\001*'
   _globals['_ACCOUNTCONTROLSERVICE'].methods_by_name['UpdateAccount']._loaded_options = None
-  _globals['_ACCOUNTCONTROLSERVICE'].methods_by_name['UpdateAccount']._serialized_options = b'\212\347\030&\n\013admin:write\022\004edge\022\007gateway\022\010admin_ui'
+  _globals['_ACCOUNTCONTROLSERVICE'].methods_by_name['UpdateAccount']._serialized_options = b'\212\347\030&\n\013admin:write\022\004edge\022\007gateway\022\010admin_ui\202\323\344\223\002 2\033/rpc/v1/admin/accounts/{id}:\001*'
   _globals['_ACCOUNTCONTROLSERVICE'].methods_by_name['DeleteAccount']._loaded_options = None
-  _globals['_ACCOUNTCONTROLSERVICE'].methods_by_name['DeleteAccount']._serialized_options = b'\212\347\030&\n\013admin:write\022\004edge\022\007gateway\022\010admin_ui'
+  _globals['_ACCOUNTCONTROLSERVICE'].methods_by_name['DeleteAccount']._serialized_options = b'\212\347\030&\n\013admin:write\022\004edge\022\007gateway\022\010admin_ui\202\323\344\223\002\035*\033/rpc/v1/admin/accounts/{id}'
   _globals['_ACCOUNTCONTROLSERVICE'].methods_by_name['RotateAccountSecret']._loaded_options = None
-  _globals['_ACCOUNTCONTROLSERVICE'].methods_by_name['RotateAccountSecret']._serialized_options = b'\212\347\030&\n\013admin:write\022\004edge\022\007gateway\022\010admin_ui'
-  _globals['_ACCOUNTSTATUS']._serialized_start=1689
-  _globals['_ACCOUNTSTATUS']._serialized_end=1792
-  _globals['_ACCOUNT']._serialized_start=184
-  _globals['_ACCOUNT']._serialized_end=562
-  _globals['_LISTACCOUNTSREQUEST']._serialized_start=564
-  _globals['_LISTACCOUNTSREQUEST']._serialized_end=681
-  _globals['_LISTACCOUNTSRESPONSE']._serialized_start=683
-  _globals['_LISTACCOUNTSRESPONSE']._serialized_end=794
-  _globals['_GETACCOUNTREQUEST']._serialized_start=796
-  _globals['_GETACCOUNTREQUEST']._serialized_end=827
-  _globals['_GETACCOUNTRESPONSE']._serialized_start=829
-  _globals['_GETACCOUNTRESPONSE']._serialized_end=894
-  _globals['_CREATEACCOUNTREQUEST']._serialized_start=896
-  _globals['_CREATEACCOUNTREQUEST']._serialized_end=1021
-  _globals['_CREATEACCOUNTRESPONSE']._serialized_start=1023
-  _globals['_CREATEACCOUNTRESPONSE']._serialized_end=1114
-  _globals['_UPDATEACCOUNTREQUEST']._serialized_start=1117
-  _globals['_UPDATEACCOUNTREQUEST']._serialized_end=1289
-  _globals['_SCOPELIST']._serialized_start=1291
-  _globals['_SCOPELIST']._serialized_end=1318
-  _globals['_UPDATEACCOUNTRESPONSE']._serialized_start=1320
-  _globals['_UPDATEACCOUNTRESPONSE']._serialized_end=1388
-  _globals['_DELETEACCOUNTREQUEST']._serialized_start=1390
-  _globals['_DELETEACCOUNTREQUEST']._serialized_end=1424
-  _globals['_DELETEACCOUNTRESPONSE']._serialized_start=1426
-  _globals['_DELETEACCOUNTRESPONSE']._serialized_end=1449
-  _globals['_ROTATEACCOUNTSECRETREQUEST']._serialized_start=1452
-  _globals['_ROTATEACCOUNTSECRETREQUEST']._serialized_end=1588
-  _globals['_ROTATEACCOUNTSECRETRESPONSE']._serialized_start=1590
-  _globals['_ROTATEACCOUNTSECRETRESPONSE']._serialized_end=1687
-  _globals['_ACCOUNTREADSERVICE']._serialized_start=1795
-  _globals['_ACCOUNTREADSERVICE']._serialized_end=2091
-  _globals['_ACCOUNTCONTROLSERVICE']._serialized_start=2094
-  _globals['_ACCOUNTCONTROLSERVICE']._serialized_end=2715
+  _globals['_ACCOUNTCONTROLSERVICE'].methods_by_name['RotateAccountSecret']._serialized_options = b'\212\347\030&\n\013admin:write\022\004edge\022\007gateway\022\010admin_ui\202\323\344\223\002-\"(/rpc/v1/admin/accounts/{id}:rotateSecret:\001*'
+  _globals['_ACCOUNTSTATUS']._serialized_start=1719
+  _globals['_ACCOUNTSTATUS']._serialized_end=1822
+  _globals['_ACCOUNT']._serialized_start=214
+  _globals['_ACCOUNT']._serialized_end=592
+  _globals['_LISTACCOUNTSREQUEST']._serialized_start=594
+  _globals['_LISTACCOUNTSREQUEST']._serialized_end=711
+  _globals['_LISTACCOUNTSRESPONSE']._serialized_start=713
+  _globals['_LISTACCOUNTSRESPONSE']._serialized_end=824
+  _globals['_GETACCOUNTREQUEST']._serialized_start=826
+  _globals['_GETACCOUNTREQUEST']._serialized_end=857
+  _globals['_GETACCOUNTRESPONSE']._serialized_start=859
+  _globals['_GETACCOUNTRESPONSE']._serialized_end=924
+  _globals['_CREATEACCOUNTREQUEST']._serialized_start=926
+  _globals['_CREATEACCOUNTREQUEST']._serialized_end=1051
+  _globals['_CREATEACCOUNTRESPONSE']._serialized_start=1053
+  _globals['_CREATEACCOUNTRESPONSE']._serialized_end=1144
+  _globals['_UPDATEACCOUNTREQUEST']._serialized_start=1147
+  _globals['_UPDATEACCOUNTREQUEST']._serialized_end=1319
+  _globals['_SCOPELIST']._serialized_start=1321
+  _globals['_SCOPELIST']._serialized_end=1348
+  _globals['_UPDATEACCOUNTRESPONSE']._serialized_start=1350
+  _globals['_UPDATEACCOUNTRESPONSE']._serialized_end=1418
+  _globals['_DELETEACCOUNTREQUEST']._serialized_start=1420
+  _globals['_DELETEACCOUNTREQUEST']._serialized_end=1454
+  _globals['_DELETEACCOUNTRESPONSE']._serialized_start=1456
+  _globals['_DELETEACCOUNTRESPONSE']._serialized_end=1479
+  _globals['_ROTATEACCOUNTSECRETREQUEST']._serialized_start=1482
+  _globals['_ROTATEACCOUNTSECRETREQUEST']._serialized_end=1618
+  _globals['_ROTATEACCOUNTSECRETRESPONSE']._serialized_start=1620
+  _globals['_ROTATEACCOUNTSECRETRESPONSE']._serialized_end=1717
+  _globals['_ACCOUNTREADSERVICE']._serialized_start=1825
+  _globals['_ACCOUNTREADSERVICE']._serialized_end=2186
+  _globals['_ACCOUNTCONTROLSERVICE']._serialized_start=2189
+  _globals['_ACCOUNTCONTROLSERVICE']._serialized_end=2967
 # @@protoc_insertion_point(module_scope)

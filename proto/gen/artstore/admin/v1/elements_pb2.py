@@ -26,9 +26,10 @@ from artstore.auth.v1 import requires_pb2 as artstore_dot_auth_dot_v1_dot_requir
 from artstore.types.v1 import element_pb2 as artstore_dot_types_dot_v1_dot_element__pb2
 from artstore.types.v1 import file_pb2 as artstore_dot_types_dot_v1_dot_file__pb2
 from artstore.types.v1 import page_pb2 as artstore_dot_types_dot_v1_dot_page__pb2
+from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n artstore/admin/v1/elements.proto\x12\x11\x61rtstore.admin.v1\x1a\x1f\x61rtstore/auth/v1/requires.proto\x1a\x1f\x61rtstore/types/v1/element.proto\x1a\x1c\x61rtstore/types/v1/file.proto\x1a\x1c\x61rtstore/types/v1/page.proto\"\xa3\x01\n\x13ListElementsRequest\x12,\n\x04mode\x18\x01 \x01(\x0e\x32\x1e.artstore.types.v1.ElementMode\x12\x30\n\x06status\x18\x02 \x01(\x0e\x32 .artstore.types.v1.ElementStatus\x12,\n\x04page\x18\x03 \x01(\x0b\x32\x1e.artstore.types.v1.PageRequest\"o\n\x14ListElementsResponse\x12,\n\x08\x65lements\x18\x01 \x03(\x0b\x32\x1a.artstore.types.v1.Element\x12)\n\x04page\x18\x02 \x01(\x0b\x32\x1b.artstore.types.v1.PageInfo\"\'\n\x11GetElementRequest\x12\x12\n\nelement_id\x18\x01 \x01(\t\"A\n\x12GetElementResponse\x12+\n\x07\x65lement\x18\x01 \x01(\x0b\x32\x1a.artstore.types.v1.Element\"8\n\x16RegisterElementRequest\x12\x10\n\x08\x65ndpoint\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"W\n\x17RegisterElementResponse\x12+\n\x07\x65lement\x18\x01 \x01(\x0b\x32\x1a.artstore.types.v1.Element\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"b\n\x14SelectElementRequest\x12<\n\x10retention_policy\x18\x01 \x01(\x0e\x32\".artstore.types.v1.RetentionPolicy\x12\x0c\n\x04size\x18\x02 \x01(\x03\"L\n\x15SelectElementResponse\x12\x33\n\x08\x65lements\x18\x01 \x03(\x0b\x32!.artstore.types.v1.ElementAddress2\xac\x02\n\x12\x45lementReadService\x12\x8c\x01\n\x0cListElements\x12&.artstore.admin.v1.ListElementsRequest\x1a\'.artstore.admin.v1.ListElementsResponse\"+\x8a\xe7\x18\'\n\x0cstorage:read\x12\x04\x65\x64ge\x12\x07gateway\x12\x08\x61\x64min_ui\x12\x86\x01\n\nGetElement\x12$.artstore.admin.v1.GetElementRequest\x1a%.artstore.admin.v1.GetElementResponse\"+\x8a\xe7\x18\'\n\x0cstorage:read\x12\x04\x65\x64ge\x12\x07gateway\x12\x08\x61\x64min_ui2\xb0\x01\n\x15\x45lementControlService\x12\x96\x01\n\x0fRegisterElement\x12).artstore.admin.v1.RegisterElementRequest\x1a*.artstore.admin.v1.RegisterElementResponse\",\x8a\xe7\x18(\n\rstorage:write\x12\x04\x65\x64ge\x12\x07gateway\x12\x08\x61\x64min_ui2\x93\x01\n\x10PlacementService\x12\x7f\n\rSelectElement\x12\'.artstore.admin.v1.SelectElementRequest\x1a(.artstore.admin.v1.SelectElementResponse\"\x1b\x8a\xe7\x18\x17\n\x0b\x66iles:write\x12\x08ingesterb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n artstore/admin/v1/elements.proto\x12\x11\x61rtstore.admin.v1\x1a\x1f\x61rtstore/auth/v1/requires.proto\x1a\x1f\x61rtstore/types/v1/element.proto\x1a\x1c\x61rtstore/types/v1/file.proto\x1a\x1c\x61rtstore/types/v1/page.proto\x1a\x1cgoogle/api/annotations.proto\"\xa3\x01\n\x13ListElementsRequest\x12,\n\x04mode\x18\x01 \x01(\x0e\x32\x1e.artstore.types.v1.ElementMode\x12\x30\n\x06status\x18\x02 \x01(\x0e\x32 .artstore.types.v1.ElementStatus\x12,\n\x04page\x18\x03 \x01(\x0b\x32\x1e.artstore.types.v1.PageRequest\"o\n\x14ListElementsResponse\x12,\n\x08\x65lements\x18\x01 \x03(\x0b\x32\x1a.artstore.types.v1.Element\x12)\n\x04page\x18\x02 \x01(\x0b\x32\x1b.artstore.types.v1.PageInfo\"\'\n\x11GetElementRequest\x12\x12\n\nelement_id\x18\x01 \x01(\t\"A\n\x12GetElementResponse\x12+\n\x07\x65lement\x18\x01 \x01(\x0b\x32\x1a.artstore.types.v1.Element\"8\n\x16RegisterElementRequest\x12\x10\n\x08\x65ndpoint\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"W\n\x17RegisterElementResponse\x12+\n\x07\x65lement\x18\x01 \x01(\x0b\x32\x1a.artstore.types.v1.Element\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"b\n\x14SelectElementRequest\x12<\n\x10retention_policy\x18\x01 \x01(\x0e\x32\".artstore.types.v1.RetentionPolicy\x12\x0c\n\x04size\x18\x02 \x01(\x03\"L\n\x15SelectElementResponse\x12\x33\n\x08\x65lements\x18\x01 \x03(\x0b\x32!.artstore.types.v1.ElementAddress2\xf5\x02\n\x12\x45lementReadService\x12\xaa\x01\n\x0cListElements\x12&.artstore.admin.v1.ListElementsRequest\x1a\'.artstore.admin.v1.ListElementsResponse\"I\x8a\xe7\x18\'\n\x0cstorage:read\x12\x04\x65\x64ge\x12\x07gateway\x12\x08\x61\x64min_ui\x82\xd3\xe4\x93\x02\x18\x12\x16/rpc/v1/admin/elements\x12\xb1\x01\n\nGetElement\x12$.artstore.admin.v1.GetElementRequest\x1a%.artstore.admin.v1.GetElementResponse\"V\x8a\xe7\x18\'\n\x0cstorage:read\x12\x04\x65\x64ge\x12\x07gateway\x12\x08\x61\x64min_ui\x82\xd3\xe4\x93\x02%\x12#/rpc/v1/admin/elements/{element_id}2\xd1\x01\n\x15\x45lementControlService\x12\xb7\x01\n\x0fRegisterElement\x12).artstore.admin.v1.RegisterElementRequest\x1a*.artstore.admin.v1.RegisterElementResponse\"M\x8a\xe7\x18(\n\rstorage:write\x12\x04\x65\x64ge\x12\x07gateway\x12\x08\x61\x64min_ui\x82\xd3\xe4\x93\x02\x1b\"\x16/rpc/v1/admin/elements:\x01*2\x93\x01\n\x10PlacementService\x12\x7f\n\rSelectElement\x12\'.artstore.admin.v1.SelectElementRequest\x1a(.artstore.admin.v1.SelectElementResponse\"\x1b\x8a\xe7\x18\x17\n\x0b\x66iles:write\x12\x08ingesterb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,33 +37,33 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'artstore.admin.v1.elements_
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ELEMENTREADSERVICE'].methods_by_name['ListElements']._loaded_options = None
-  _globals['_ELEMENTREADSERVICE'].methods_by_name['ListElements']._serialized_options = b'\212\347\030\'\n\014storage:read\022\004edge\022\007gateway\022\010admin_ui'
+  _globals['_ELEMENTREADSERVICE'].methods_by_name['ListElements']._serialized_options = b'\212\347\030\'\n\014storage:read\022\004edge\022\007gateway\022\010admin_ui\202\323\344\223\002\030\022\026/rpc/v1/admin/elements'
   _globals['_ELEMENTREADSERVICE'].methods_by_name['GetElement']._loaded_options = None
-  _globals['_ELEMENTREADSERVICE'].methods_by_name['GetElement']._serialized_options = b'\212\347\030\'\n\014storage:read\022\004edge\022\007gateway\022\010admin_ui'
+  _globals['_ELEMENTREADSERVICE'].methods_by_name['GetElement']._serialized_options = b'\212\347\030\'\n\014storage:read\022\004edge\022\007gateway\022\010admin_ui\202\323\344\223\002%\022#/rpc/v1/admin/elements/{element_id}'
   _globals['_ELEMENTCONTROLSERVICE'].methods_by_name['RegisterElement']._loaded_options = None
-  _globals['_ELEMENTCONTROLSERVICE'].methods_by_name['RegisterElement']._serialized_options = b'\212\347\030(\n\rstorage:write\022\004edge\022\007gateway\022\010admin_ui'
+  _globals['_ELEMENTCONTROLSERVICE'].methods_by_name['RegisterElement']._serialized_options = b'\212\347\030(\n\rstorage:write\022\004edge\022\007gateway\022\010admin_ui\202\323\344\223\002\033\"\026/rpc/v1/admin/elements:\001*'
   _globals['_PLACEMENTSERVICE'].methods_by_name['SelectElement']._loaded_options = None
   _globals['_PLACEMENTSERVICE'].methods_by_name['SelectElement']._serialized_options = b'\212\347\030\027\n\013files:write\022\010ingester'
-  _globals['_LISTELEMENTSREQUEST']._serialized_start=182
-  _globals['_LISTELEMENTSREQUEST']._serialized_end=345
-  _globals['_LISTELEMENTSRESPONSE']._serialized_start=347
-  _globals['_LISTELEMENTSRESPONSE']._serialized_end=458
-  _globals['_GETELEMENTREQUEST']._serialized_start=460
-  _globals['_GETELEMENTREQUEST']._serialized_end=499
-  _globals['_GETELEMENTRESPONSE']._serialized_start=501
-  _globals['_GETELEMENTRESPONSE']._serialized_end=566
-  _globals['_REGISTERELEMENTREQUEST']._serialized_start=568
-  _globals['_REGISTERELEMENTREQUEST']._serialized_end=624
-  _globals['_REGISTERELEMENTRESPONSE']._serialized_start=626
-  _globals['_REGISTERELEMENTRESPONSE']._serialized_end=713
-  _globals['_SELECTELEMENTREQUEST']._serialized_start=715
-  _globals['_SELECTELEMENTREQUEST']._serialized_end=813
-  _globals['_SELECTELEMENTRESPONSE']._serialized_start=815
-  _globals['_SELECTELEMENTRESPONSE']._serialized_end=891
-  _globals['_ELEMENTREADSERVICE']._serialized_start=894
-  _globals['_ELEMENTREADSERVICE']._serialized_end=1194
-  _globals['_ELEMENTCONTROLSERVICE']._serialized_start=1197
-  _globals['_ELEMENTCONTROLSERVICE']._serialized_end=1373
-  _globals['_PLACEMENTSERVICE']._serialized_start=1376
-  _globals['_PLACEMENTSERVICE']._serialized_end=1523
+  _globals['_LISTELEMENTSREQUEST']._serialized_start=212
+  _globals['_LISTELEMENTSREQUEST']._serialized_end=375
+  _globals['_LISTELEMENTSRESPONSE']._serialized_start=377
+  _globals['_LISTELEMENTSRESPONSE']._serialized_end=488
+  _globals['_GETELEMENTREQUEST']._serialized_start=490
+  _globals['_GETELEMENTREQUEST']._serialized_end=529
+  _globals['_GETELEMENTRESPONSE']._serialized_start=531
+  _globals['_GETELEMENTRESPONSE']._serialized_end=596
+  _globals['_REGISTERELEMENTREQUEST']._serialized_start=598
+  _globals['_REGISTERELEMENTREQUEST']._serialized_end=654
+  _globals['_REGISTERELEMENTRESPONSE']._serialized_start=656
+  _globals['_REGISTERELEMENTRESPONSE']._serialized_end=743
+  _globals['_SELECTELEMENTREQUEST']._serialized_start=745
+  _globals['_SELECTELEMENTREQUEST']._serialized_end=843
+  _globals['_SELECTELEMENTRESPONSE']._serialized_start=845
+  _globals['_SELECTELEMENTRESPONSE']._serialized_end=921
+  _globals['_ELEMENTREADSERVICE']._serialized_start=924
+  _globals['_ELEMENTREADSERVICE']._serialized_end=1297
+  _globals['_ELEMENTCONTROLSERVICE']._serialized_start=1300
+  _globals['_ELEMENTCONTROLSERVICE']._serialized_end=1509
+  _globals['_PLACEMENTSERVICE']._serialized_start=1512
+  _globals['_PLACEMENTSERVICE']._serialized_end=1659
 # @@protoc_insertion_point(module_scope)

@@ -24,9 +24,10 @@ _sym_db = _symbol_database.Default()
 
 from artstore.auth.v1 import requires_pb2 as artstore_dot_auth_dot_v1_dot_requires__pb2
 from artstore.types.v1 import file_pb2 as artstore_dot_types_dot_v1_dot_file__pb2
+from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#artstore/ingester/v1/ingester.proto\x12\x14\x61rtstore.ingester.v1\x1a\x1f\x61rtstore/auth/v1/requires.proto\x1a\x1c\x61rtstore/types/v1/file.proto\"\x8a\x01\n\rUploadRequest\x12,\n\x06header\x18\x01 \x01(\x0b\x32\x1a.artstore.types.v1.NewFileH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x12\x31\n\x06\x63ommit\x18\x03 \x01(\x0b\x32\x1f.artstore.types.v1.UploadCommitH\x00\x42\x07\n\x05\x66rame\"7\n\x0eUploadResponse\x12%\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x17.artstore.types.v1.File\"n\n\x11UpdateFileRequest\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\x12-\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x1d.artstore.types.v1.FileChange\x12\x19\n\x11\x65xpected_revision\x18\x03 \x01(\x03\";\n\x12UpdateFileResponse\x12%\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x17.artstore.types.v1.File\"?\n\x11\x44\x65leteFileRequest\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\x12\x19\n\x11\x65xpected_revision\x18\x02 \x01(\x03\";\n\x12\x44\x65leteFileResponse\x12%\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x17.artstore.types.v1.File2\x90\x03\n\rIngestService\x12w\n\x06Upload\x12#.artstore.ingester.v1.UploadRequest\x1a$.artstore.ingester.v1.UploadResponse\" \x8a\xe7\x18\x1c\n\x0b\x66iles:write\x12\x04\x65\x64ge\x12\x07gateway(\x01\x12\x81\x01\n\nUpdateFile\x12\'.artstore.ingester.v1.UpdateFileRequest\x1a(.artstore.ingester.v1.UpdateFileResponse\" \x8a\xe7\x18\x1c\n\x0b\x66iles:write\x12\x04\x65\x64ge\x12\x07gateway\x12\x81\x01\n\nDeleteFile\x12\'.artstore.ingester.v1.DeleteFileRequest\x1a(.artstore.ingester.v1.DeleteFileResponse\" \x8a\xe7\x18\x1c\n\x0b\x66iles:write\x12\x04\x65\x64ge\x12\x07gatewayb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#artstore/ingester/v1/ingester.proto\x12\x14\x61rtstore.ingester.v1\x1a\x1f\x61rtstore/auth/v1/requires.proto\x1a\x1c\x61rtstore/types/v1/file.proto\x1a\x1cgoogle/api/annotations.proto\"\x8a\x01\n\rUploadRequest\x12,\n\x06header\x18\x01 \x01(\x0b\x32\x1a.artstore.types.v1.NewFileH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x12\x31\n\x06\x63ommit\x18\x03 \x01(\x0b\x32\x1f.artstore.types.v1.UploadCommitH\x00\x42\x07\n\x05\x66rame\"7\n\x0eUploadResponse\x12%\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x17.artstore.types.v1.File\"n\n\x11UpdateFileRequest\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\x12-\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x1d.artstore.types.v1.FileChange\x12\x19\n\x11\x65xpected_revision\x18\x03 \x01(\x03\";\n\x12UpdateFileResponse\x12%\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x17.artstore.types.v1.File\"?\n\x11\x44\x65leteFileRequest\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\x12\x19\n\x11\x65xpected_revision\x18\x02 \x01(\x03\";\n\x12\x44\x65leteFileResponse\x12%\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x17.artstore.types.v1.File2\xe3\x03\n\rIngestService\x12w\n\x06Upload\x12#.artstore.ingester.v1.UploadRequest\x1a$.artstore.ingester.v1.UploadResponse\" \x8a\xe7\x18\x1c\n\x0b\x66iles:write\x12\x04\x65\x64ge\x12\x07gateway(\x01\x12\xac\x01\n\nUpdateFile\x12\'.artstore.ingester.v1.UpdateFileRequest\x1a(.artstore.ingester.v1.UpdateFileResponse\"K\x8a\xe7\x18\x1c\n\x0b\x66iles:write\x12\x04\x65\x64ge\x12\x07gateway\x82\xd3\xe4\x93\x02%2 /rpc/v1/ingester/files/{file_id}:\x01*\x12\xa9\x01\n\nDeleteFile\x12\'.artstore.ingester.v1.DeleteFileRequest\x1a(.artstore.ingester.v1.DeleteFileResponse\"H\x8a\xe7\x18\x1c\n\x0b\x66iles:write\x12\x04\x65\x64ge\x12\x07gateway\x82\xd3\xe4\x93\x02\"* /rpc/v1/ingester/files/{file_id}b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,21 +37,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INGESTSERVICE'].methods_by_name['Upload']._loaded_options = None
   _globals['_INGESTSERVICE'].methods_by_name['Upload']._serialized_options = b'\212\347\030\034\n\013files:write\022\004edge\022\007gateway'
   _globals['_INGESTSERVICE'].methods_by_name['UpdateFile']._loaded_options = None
-  _globals['_INGESTSERVICE'].methods_by_name['UpdateFile']._serialized_options = b'\212\347\030\034\n\013files:write\022\004edge\022\007gateway'
+  _globals['_INGESTSERVICE'].methods_by_name['UpdateFile']._serialized_options = b'\212\347\030\034\n\013files:write\022\004edge\022\007gateway\202\323\344\223\002%2 /rpc/v1/ingester/files/{file_id}:\001*'
   _globals['_INGESTSERVICE'].methods_by_name['DeleteFile']._loaded_options = None
-  _globals['_INGESTSERVICE'].methods_by_name['DeleteFile']._serialized_options = b'\212\347\030\034\n\013files:write\022\004edge\022\007gateway'
-  _globals['_UPLOADREQUEST']._serialized_start=125
-  _globals['_UPLOADREQUEST']._serialized_end=263
-  _globals['_UPLOADRESPONSE']._serialized_start=265
-  _globals['_UPLOADRESPONSE']._serialized_end=320
-  _globals['_UPDATEFILEREQUEST']._serialized_start=322
-  _globals['_UPDATEFILEREQUEST']._serialized_end=432
-  _globals['_UPDATEFILERESPONSE']._serialized_start=434
-  _globals['_UPDATEFILERESPONSE']._serialized_end=493
-  _globals['_DELETEFILEREQUEST']._serialized_start=495
-  _globals['_DELETEFILEREQUEST']._serialized_end=558
-  _globals['_DELETEFILERESPONSE']._serialized_start=560
-  _globals['_DELETEFILERESPONSE']._serialized_end=619
-  _globals['_INGESTSERVICE']._serialized_start=622
-  _globals['_INGESTSERVICE']._serialized_end=1022
+  _globals['_INGESTSERVICE'].methods_by_name['DeleteFile']._serialized_options = b'\212\347\030\034\n\013files:write\022\004edge\022\007gateway\202\323\344\223\002\"* /rpc/v1/ingester/files/{file_id}'
+  _globals['_UPLOADREQUEST']._serialized_start=155
+  _globals['_UPLOADREQUEST']._serialized_end=293
+  _globals['_UPLOADRESPONSE']._serialized_start=295
+  _globals['_UPLOADRESPONSE']._serialized_end=350
+  _globals['_UPDATEFILEREQUEST']._serialized_start=352
+  _globals['_UPDATEFILEREQUEST']._serialized_end=462
+  _globals['_UPDATEFILERESPONSE']._serialized_start=464
+  _globals['_UPDATEFILERESPONSE']._serialized_end=523
+  _globals['_DELETEFILEREQUEST']._serialized_start=525
+  _globals['_DELETEFILEREQUEST']._serialized_end=588
+  _globals['_DELETEFILERESPONSE']._serialized_start=590
+  _globals['_DELETEFILERESPONSE']._serialized_end=649
+  _globals['_INGESTSERVICE']._serialized_start=652
+  _globals['_INGESTSERVICE']._serialized_end=1135
 # @@protoc_insertion_point(module_scope)

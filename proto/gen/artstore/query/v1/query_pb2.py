@@ -25,10 +25,11 @@ _sym_db = _symbol_database.Default()
 from artstore.auth.v1 import requires_pb2 as artstore_dot_auth_dot_v1_dot_requires__pb2
 from artstore.types.v1 import file_pb2 as artstore_dot_types_dot_v1_dot_file__pb2
 from artstore.types.v1 import page_pb2 as artstore_dot_types_dot_v1_dot_page__pb2
+from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x61rtstore/query/v1/query.proto\x12\x11\x61rtstore.query.v1\x1a\x1f\x61rtstore/auth/v1/requires.proto\x1a\x1c\x61rtstore/types/v1/file.proto\x1a\x1c\x61rtstore/types/v1/page.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc9\x05\n\rSearchRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12+\n\x04mode\x18\x02 \x01(\x0e\x32\x1d.artstore.query.v1.SearchMode\x12\x10\n\x08\x66ilename\x18\x03 \x01(\t\x12\x11\n\textension\x18\x04 \x01(\t\x12\x14\n\x0c\x63ontent_type\x18\x05 \x01(\t\x12\x0c\n\x04tags\x18\x06 \x03(\t\x12\x30\n\ntags_match\x18\x07 \x01(\x0e\x32\x1c.artstore.query.v1.TagsMatch\x12\x13\n\x0buploaded_by\x18\x08 \x01(\t\x12\x15\n\x08size_min\x18\t \x01(\x03H\x00\x88\x01\x01\x12\x15\n\x08size_max\x18\n \x01(\x03H\x01\x88\x01\x01\x12\x32\n\x0euploaded_after\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0fuploaded_before\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x65xpires_before\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x06status\x18\x0e \x01(\x0e\x32\x1d.artstore.types.v1.FileStatus\x12<\n\x10retention_policy\x18\x0f \x01(\x0e\x32\".artstore.types.v1.RetentionPolicy\x12\x15\n\rmetadata_json\x18\x10 \x01(\t\x12(\n\x04sort\x18\x11 \x01(\x0e\x32\x1a.artstore.query.v1.SortKey\x12+\n\x05order\x18\x12 \x01(\x0e\x32\x1c.artstore.query.v1.SortOrder\x12,\n\x04page\x18\x13 \x01(\x0b\x32\x1e.artstore.types.v1.PageRequestB\x0b\n\t_size_minB\x0b\n\t_size_max\"A\n\tSearchHit\x12%\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x17.artstore.types.v1.File\x12\r\n\x05score\x18\x02 \x01(\x01\"g\n\x0eSearchResponse\x12*\n\x04hits\x18\x01 \x03(\x0b\x32\x1c.artstore.query.v1.SearchHit\x12)\n\x04page\x18\x02 \x01(\x0b\x32\x1b.artstore.types.v1.PageInfo\"!\n\x0eGetFileRequest\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\"8\n\x0fGetFileResponse\x12%\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x17.artstore.types.v1.File\"O\n\x0f\x44ownloadRequest\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\x12+\n\x05range\x18\x02 \x01(\x0b\x32\x1c.artstore.types.v1.ByteRange\"\x98\x01\n\x10\x44ownloadResponse\x12\x33\n\x06header\x18\x01 \x01(\x0b\x32!.artstore.query.v1.DownloadHeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x12\x35\n\x07trailer\x18\x03 \x01(\x0b\x32\".artstore.types.v1.DownloadTrailerH\x00\x42\x07\n\x05\x66rame\"d\n\x0e\x44ownloadHeader\x12%\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x17.artstore.types.v1.File\x12+\n\x05range\x18\x02 \x01(\x0b\x32\x1c.artstore.types.v1.ByteRange*Y\n\nSearchMode\x12\x1b\n\x17SEARCH_MODE_UNSPECIFIED\x10\x00\x12\x15\n\x11SEARCH_MODE_EXACT\x10\x01\x12\x17\n\x13SEARCH_MODE_PARTIAL\x10\x02*O\n\tTagsMatch\x12\x1a\n\x16TAGS_MATCH_UNSPECIFIED\x10\x00\x12\x12\n\x0eTAGS_MATCH_ALL\x10\x01\x12\x12\n\x0eTAGS_MATCH_ANY\x10\x02*\x7f\n\x07SortKey\x12\x18\n\x14SORT_KEY_UNSPECIFIED\x10\x00\x12\x16\n\x12SORT_KEY_RELEVANCE\x10\x01\x12\x18\n\x14SORT_KEY_UPLOADED_AT\x10\x02\x12\x15\n\x11SORT_KEY_FILENAME\x10\x03\x12\x11\n\rSORT_KEY_SIZE\x10\x04*P\n\tSortOrder\x12\x1a\n\x16SORT_ORDER_UNSPECIFIED\x10\x00\x12\x12\n\x0eSORT_ORDER_ASC\x10\x01\x12\x13\n\x0fSORT_ORDER_DESC\x10\x02\x32\xe9\x02\n\x0cQueryService\x12n\n\x06Search\x12 .artstore.query.v1.SearchRequest\x1a!.artstore.query.v1.SearchResponse\"\x1f\x8a\xe7\x18\x1b\n\nfiles:read\x12\x04\x65\x64ge\x12\x07gateway\x12q\n\x07GetFile\x12!.artstore.query.v1.GetFileRequest\x1a\".artstore.query.v1.GetFileResponse\"\x1f\x8a\xe7\x18\x1b\n\nfiles:read\x12\x04\x65\x64ge\x12\x07gateway\x12v\n\x08\x44ownload\x12\".artstore.query.v1.DownloadRequest\x1a#.artstore.query.v1.DownloadResponse\"\x1f\x8a\xe7\x18\x1b\n\nfiles:read\x12\x04\x65\x64ge\x12\x07gateway0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x61rtstore/query/v1/query.proto\x12\x11\x61rtstore.query.v1\x1a\x1f\x61rtstore/auth/v1/requires.proto\x1a\x1c\x61rtstore/types/v1/file.proto\x1a\x1c\x61rtstore/types/v1/page.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc9\x05\n\rSearchRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12+\n\x04mode\x18\x02 \x01(\x0e\x32\x1d.artstore.query.v1.SearchMode\x12\x10\n\x08\x66ilename\x18\x03 \x01(\t\x12\x11\n\textension\x18\x04 \x01(\t\x12\x14\n\x0c\x63ontent_type\x18\x05 \x01(\t\x12\x0c\n\x04tags\x18\x06 \x03(\t\x12\x30\n\ntags_match\x18\x07 \x01(\x0e\x32\x1c.artstore.query.v1.TagsMatch\x12\x13\n\x0buploaded_by\x18\x08 \x01(\t\x12\x15\n\x08size_min\x18\t \x01(\x03H\x00\x88\x01\x01\x12\x15\n\x08size_max\x18\n \x01(\x03H\x01\x88\x01\x01\x12\x32\n\x0euploaded_after\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x0fuploaded_before\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x65xpires_before\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x06status\x18\x0e \x01(\x0e\x32\x1d.artstore.types.v1.FileStatus\x12<\n\x10retention_policy\x18\x0f \x01(\x0e\x32\".artstore.types.v1.RetentionPolicy\x12\x15\n\rmetadata_json\x18\x10 \x01(\t\x12(\n\x04sort\x18\x11 \x01(\x0e\x32\x1a.artstore.query.v1.SortKey\x12+\n\x05order\x18\x12 \x01(\x0e\x32\x1c.artstore.query.v1.SortOrder\x12,\n\x04page\x18\x13 \x01(\x0b\x32\x1e.artstore.types.v1.PageRequestB\x0b\n\t_size_minB\x0b\n\t_size_max\"A\n\tSearchHit\x12%\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x17.artstore.types.v1.File\x12\r\n\x05score\x18\x02 \x01(\x01\"g\n\x0eSearchResponse\x12*\n\x04hits\x18\x01 \x03(\x0b\x32\x1c.artstore.query.v1.SearchHit\x12)\n\x04page\x18\x02 \x01(\x0b\x32\x1b.artstore.types.v1.PageInfo\"!\n\x0eGetFileRequest\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\"8\n\x0fGetFileResponse\x12%\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x17.artstore.types.v1.File\"O\n\x0f\x44ownloadRequest\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\x12+\n\x05range\x18\x02 \x01(\x0b\x32\x1c.artstore.types.v1.ByteRange\"\x98\x01\n\x10\x44ownloadResponse\x12\x33\n\x06header\x18\x01 \x01(\x0b\x32!.artstore.query.v1.DownloadHeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x12\x35\n\x07trailer\x18\x03 \x01(\x0b\x32\".artstore.types.v1.DownloadTrailerH\x00\x42\x07\n\x05\x66rame\"d\n\x0e\x44ownloadHeader\x12%\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x17.artstore.types.v1.File\x12+\n\x05range\x18\x02 \x01(\x0b\x32\x1c.artstore.types.v1.ByteRange*Y\n\nSearchMode\x12\x1b\n\x17SEARCH_MODE_UNSPECIFIED\x10\x00\x12\x15\n\x11SEARCH_MODE_EXACT\x10\x01\x12\x17\n\x13SEARCH_MODE_PARTIAL\x10\x02*O\n\tTagsMatch\x12\x1a\n\x16TAGS_MATCH_UNSPECIFIED\x10\x00\x12\x12\n\x0eTAGS_MATCH_ALL\x10\x01\x12\x12\n\x0eTAGS_MATCH_ANY\x10\x02*\x7f\n\x07SortKey\x12\x18\n\x14SORT_KEY_UNSPECIFIED\x10\x00\x12\x16\n\x12SORT_KEY_RELEVANCE\x10\x01\x12\x18\n\x14SORT_KEY_UPLOADED_AT\x10\x02\x12\x15\n\x11SORT_KEY_FILENAME\x10\x03\x12\x11\n\rSORT_KEY_SIZE\x10\x04*P\n\tSortOrder\x12\x1a\n\x16SORT_ORDER_UNSPECIFIED\x10\x00\x12\x12\n\x0eSORT_ORDER_ASC\x10\x01\x12\x13\n\x0fSORT_ORDER_DESC\x10\x02\x32\xaf\x03\n\x0cQueryService\x12\x8d\x01\n\x06Search\x12 .artstore.query.v1.SearchRequest\x1a!.artstore.query.v1.SearchResponse\">\x8a\xe7\x18\x1b\n\nfiles:read\x12\x04\x65\x64ge\x12\x07gateway\x82\xd3\xe4\x93\x02\x19\"\x14/rpc/v1/query/search:\x01*\x12\x96\x01\n\x07GetFile\x12!.artstore.query.v1.GetFileRequest\x1a\".artstore.query.v1.GetFileResponse\"D\x8a\xe7\x18\x1b\n\nfiles:read\x12\x04\x65\x64ge\x12\x07gateway\x82\xd3\xe4\x93\x02\x1f\x12\x1d/rpc/v1/query/files/{file_id}\x12v\n\x08\x44ownload\x12\".artstore.query.v1.DownloadRequest\x1a#.artstore.query.v1.DownloadResponse\"\x1f\x8a\xe7\x18\x1b\n\nfiles:read\x12\x04\x65\x64ge\x12\x07gateway0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,35 +37,35 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'artstore.query.v1.query_pb2
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_QUERYSERVICE'].methods_by_name['Search']._loaded_options = None
-  _globals['_QUERYSERVICE'].methods_by_name['Search']._serialized_options = b'\212\347\030\033\n\nfiles:read\022\004edge\022\007gateway'
+  _globals['_QUERYSERVICE'].methods_by_name['Search']._serialized_options = b'\212\347\030\033\n\nfiles:read\022\004edge\022\007gateway\202\323\344\223\002\031\"\024/rpc/v1/query/search:\001*'
   _globals['_QUERYSERVICE'].methods_by_name['GetFile']._loaded_options = None
-  _globals['_QUERYSERVICE'].methods_by_name['GetFile']._serialized_options = b'\212\347\030\033\n\nfiles:read\022\004edge\022\007gateway'
+  _globals['_QUERYSERVICE'].methods_by_name['GetFile']._serialized_options = b'\212\347\030\033\n\nfiles:read\022\004edge\022\007gateway\202\323\344\223\002\037\022\035/rpc/v1/query/files/{file_id}'
   _globals['_QUERYSERVICE'].methods_by_name['Download']._loaded_options = None
   _globals['_QUERYSERVICE'].methods_by_name['Download']._serialized_options = b'\212\347\030\033\n\nfiles:read\022\004edge\022\007gateway'
-  _globals['_SEARCHMODE']._serialized_start=1497
-  _globals['_SEARCHMODE']._serialized_end=1586
-  _globals['_TAGSMATCH']._serialized_start=1588
-  _globals['_TAGSMATCH']._serialized_end=1667
-  _globals['_SORTKEY']._serialized_start=1669
-  _globals['_SORTKEY']._serialized_end=1796
-  _globals['_SORTORDER']._serialized_start=1798
-  _globals['_SORTORDER']._serialized_end=1878
-  _globals['_SEARCHREQUEST']._serialized_start=179
-  _globals['_SEARCHREQUEST']._serialized_end=892
-  _globals['_SEARCHHIT']._serialized_start=894
-  _globals['_SEARCHHIT']._serialized_end=959
-  _globals['_SEARCHRESPONSE']._serialized_start=961
-  _globals['_SEARCHRESPONSE']._serialized_end=1064
-  _globals['_GETFILEREQUEST']._serialized_start=1066
-  _globals['_GETFILEREQUEST']._serialized_end=1099
-  _globals['_GETFILERESPONSE']._serialized_start=1101
-  _globals['_GETFILERESPONSE']._serialized_end=1157
-  _globals['_DOWNLOADREQUEST']._serialized_start=1159
-  _globals['_DOWNLOADREQUEST']._serialized_end=1238
-  _globals['_DOWNLOADRESPONSE']._serialized_start=1241
-  _globals['_DOWNLOADRESPONSE']._serialized_end=1393
-  _globals['_DOWNLOADHEADER']._serialized_start=1395
-  _globals['_DOWNLOADHEADER']._serialized_end=1495
-  _globals['_QUERYSERVICE']._serialized_start=1881
-  _globals['_QUERYSERVICE']._serialized_end=2242
+  _globals['_SEARCHMODE']._serialized_start=1527
+  _globals['_SEARCHMODE']._serialized_end=1616
+  _globals['_TAGSMATCH']._serialized_start=1618
+  _globals['_TAGSMATCH']._serialized_end=1697
+  _globals['_SORTKEY']._serialized_start=1699
+  _globals['_SORTKEY']._serialized_end=1826
+  _globals['_SORTORDER']._serialized_start=1828
+  _globals['_SORTORDER']._serialized_end=1908
+  _globals['_SEARCHREQUEST']._serialized_start=209
+  _globals['_SEARCHREQUEST']._serialized_end=922
+  _globals['_SEARCHHIT']._serialized_start=924
+  _globals['_SEARCHHIT']._serialized_end=989
+  _globals['_SEARCHRESPONSE']._serialized_start=991
+  _globals['_SEARCHRESPONSE']._serialized_end=1094
+  _globals['_GETFILEREQUEST']._serialized_start=1096
+  _globals['_GETFILEREQUEST']._serialized_end=1129
+  _globals['_GETFILERESPONSE']._serialized_start=1131
+  _globals['_GETFILERESPONSE']._serialized_end=1187
+  _globals['_DOWNLOADREQUEST']._serialized_start=1189
+  _globals['_DOWNLOADREQUEST']._serialized_end=1268
+  _globals['_DOWNLOADRESPONSE']._serialized_start=1271
+  _globals['_DOWNLOADRESPONSE']._serialized_end=1423
+  _globals['_DOWNLOADHEADER']._serialized_start=1425
+  _globals['_DOWNLOADHEADER']._serialized_end=1525
+  _globals['_QUERYSERVICE']._serialized_start=1911
+  _globals['_QUERYSERVICE']._serialized_end=2342
 # @@protoc_insertion_point(module_scope)

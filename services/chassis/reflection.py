@@ -1,0 +1,26 @@
+"""`grpc.reflection` in both its versions: v1alpha, which older tools ask for, and v1, which is the same on the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import grpc
+from google.protobuf.descriptor_pool import DescriptorPool
+from grpc_reflection.v1alpha import reflection, reflection_pb2
+
+V1ALPHA: str = reflection.SERVICE_NAME
+V1 = "grpc.reflection.v1.ServerReflection"
+
+
+def add_to(server: grpc.aio.Server, names: Sequence[str], pool: DescriptorPool | None = None) -> None:
+    """Let callers list the services `names` and ask for what `pool` knows; without a pool, for all of ours."""
+    servicer = reflection.aio.ReflectionServicer(names, pool=pool)
+    handler = grpc.stream_stream_rpc_method_handler(
+        servicer.ServerReflectionInfo,
+        request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
+        response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
+    )
+    methods = {"ServerReflectionInfo": handler}
+    server.add_generic_rpc_handlers(
+        tuple(grpc.method_handlers_generic_handler(name, methods) for name in (V1ALPHA, V1))
+    )
