@@ -45,6 +45,15 @@ CHUNK = 256 << 10
 MODULES = ("admin", "ingester", "query")
 
 
+_OPTIONS = [
+    *SHARED_OPTIONS,
+    ("grpc.so_reuseport", 0),
+    # As every server of ours: the gateway asks every 30 s whether the peer is still there.
+    ("grpc.http2.min_ping_interval_without_data_ms", 20_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+]
+
+
 def new_id() -> str:
     return str(uuid_utils.uuid7())
 
@@ -322,7 +331,7 @@ class Servers:
     async def start(self, module: str) -> None:
         verifier = TokenVerifier(self.behind.keys, issuer=ISSUER, audience=AUDIENCE, clock=SystemClock())
         interceptor = CallInterceptor(authenticator=BearerAuthenticator(verifier), metrics=_metrics(module))
-        server = grpc.aio.server(interceptors=[interceptor], options=[*SHARED_OPTIONS, ("grpc.so_reuseport", 0)])
+        server = grpc.aio.server(interceptors=[interceptor], options=_OPTIONS)
         match module:
             case "admin":
                 admin = _Admin(self.behind)

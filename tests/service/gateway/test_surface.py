@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import ssl
 from typing import Any
@@ -122,7 +121,6 @@ async def test_nothing_else_of_the_package_is_served(edge: Edge, name: str) -> N
 async def test_nothing_internal_is_in_the_log(edge: Edge, behind: Behind) -> None:
     token = edge.token()
     await edge.call("GET", "/api/v1/files?filename=private", token=token)
-    lines = [json.loads(line) for line in edge.process.log.splitlines()]
-    assert lines
+    assert edge.process.log
     assert token not in edge.process.log
     assert "filename=private" not in edge.process.log
