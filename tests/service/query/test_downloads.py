@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
+from contextlib import AsyncExitStack
 from dataclasses import replace
 
 import grpc
@@ -192,6 +193,21 @@ async def test_a_reader_that_does_not_read_stops_the_element(ground: Ground, cli
         async for chunk in chunks:
             received += len(chunk)
     assert received == ground.played.sent == file.size
+
+
+async def test_many_readers_that_do_not_read_cost_little_each(ground: Ground, client: QueryClient) -> None:
+    readers = 40
+    file = ground.played.put(CONTENT * 16)
+    await ground.register(file, ground.played_address)
+    async with AsyncExitStack() as stack:
+        for _ in range(readers):
+            opening = client.download(file.file_id, on_behalf_of=ground.somebody())
+            await anext((await stack.enter_async_context(opening)).chunks())
+        sent = -1
+        while sent != ground.played.sent:
+            sent = ground.played.sent
+            await asyncio.sleep(0.5)  # nothing tells that a sender waits, but that it does not go on
+        assert sent < readers * 4 * MIB
 
 
 async def test_without_admin_downloads_go_on(ground: Ground, client: QueryClient) -> None:
