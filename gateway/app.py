@@ -12,10 +12,13 @@ from clients.query import QueryClient
 from gateway.config import Settings
 from gateway.http import Health, Services, site
 from gateway.http.keys import LastKnownKeys
+from gateway.http.measured import Measured
 from services.chassis.channel import open_channel, server_name_of
 from services.chassis.clock import SystemClock
+from services.chassis.dependencies import DependencyType
 from services.chassis.http import HttpServer
 from services.chassis.lifespan import Process
+from services.chassis.metrics import PREFIXES, HttpMetrics
 from services.chassis.tokens import TokenVerifier
 
 
@@ -32,11 +35,9 @@ async def serve(settings: Settings) -> None:
         verifier = TokenVerifier(
             keys, issuer=settings.token_issuer, audience=settings.token_audience, clock=SystemClock()
         )
-        health = Health(
-            process.ops.live,
-            {module: partial(serving, channel) for module, channel in channels.items()},
-            stopping=lambda: process.ops.stopping,
-        )
+        for module, channel in channels.items():
+            process.depends(module, DependencyType.GRPC, addresses[module], partial(serving, channel), critical=False)
+        process.ops.needs_one = True
         services = Services(
             tokens=admin,
             keys=keys,
@@ -46,9 +47,10 @@ async def serve(settings: Settings) -> None:
             documents=QueryClient(channels["query"]),
             verifier=verifier,
         )
+        health = Health(process.ops.live, process.ops.ready)
         app = site(services, health, issuer=settings.token_issuer, public_url=settings.public_url)
         server = HttpServer(
-            app,
+            Measured(app, HttpMetrics(PREFIXES["gateway"])),
             host=settings.host,
             port=settings.port,
             tls=settings.tls.http_server_context(),

@@ -7,13 +7,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tools import settings
+from tools import metrics, settings
 
 ROOT = Path(__file__).resolve().parents[1]
 
 DOCUMENTS: dict[str, Callable[[], str]] = {
     "docs/settings.md": settings.document,
     ".env.example": settings.example,
+    "docs/metrics.md": metrics.document,
 }
 """What makes each, by its path."""
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from litestar import Response, get
@@ -13,22 +11,20 @@ from litestar.handlers import HTTPRouteHandler
 from gateway.http import answers
 from gateway.http.resource import Resource
 
-Check = Callable[[], Awaitable[object]]
-"""Returns if the service answers; raises if it does not."""
 Live = Callable[[], dict[str, object]]
+Ready = Callable[[], Awaitable[dict[str, Any]]]
 
-TIMEOUT = 3.0
-"""Seconds for a service to answer."""
+SHOWN = ("status", "latency_ms")
+"""What the world may know of a check; the reason is for the ops port."""
 
 
 class Health(Resource):
     """`/health/live` and `/health/ready`."""
 
-    def __init__(self, live: Live, services: Mapping[str, Check], *, stopping: Callable[[], bool]) -> None:
-        """`live`: what the process says of itself; `services`: those behind the edge."""
+    def __init__(self, live: Live, ready: Ready) -> None:
+        """What the process says of itself, and of what it depends on."""
         self._live = live
-        self._services = services
-        self._stopping = stopping
+        self._ready = ready
 
     def routes(self) -> Sequence[HTTPRouteHandler]:
         return [get("/health/live")(self.live), get("/health/ready")(self.ready)]
@@ -39,26 +35,13 @@ class Health(Resource):
 
     async def ready(self) -> Response[bytes]:
         """`degraded` while something is away but not everything: the rest still serves."""
-        checks = dict(zip(self._services, await asyncio.gather(*map(_run, self._services.values())), strict=True))
-        away = [name for name, check in checks.items() if check["status"] != "ok"]
-        failed = self._stopping() or len(away) == len(checks)
-        status = "fail" if failed else "degraded" if away else "ok"
-        return answers.json({"status": status, "checks": checks}, status=503 if failed else 200, headers=_retry(failed))
-
-
-def _retry(failed: bool) -> dict[str, str]:
-    return {"retry-after": "2"} if failed else {}
-
-
-async def _run(check: Check) -> dict[str, Any]:
-    started = time.perf_counter()
-    try:
-        async with asyncio.timeout(TIMEOUT):
-            await check()
-    except Exception:  # noqa: BLE001 - whatever it is, the service does not answer; why is for its own health to say
-        return {"status": "fail", "latency_ms": _since(started)}
-    return {"status": "ok", "latency_ms": _since(started)}
-
-
-def _since(started: float) -> float:
-    return round((time.perf_counter() - started) * 1000, 1)
+        ready = await self._ready()
+        checks = {
+            name: {key: check[key] for key in SHOWN if key in check}
+            for name, check in ready["checks"].items()
+            if name != "process"
+        }
+        failed = ready["status"] == "fail"
+        headers = {"retry-after": "2"} if failed else {}
+        body = {"status": ready["status"], "checks": checks}
+        return answers.json(body, status=503 if failed else 200, headers=headers)

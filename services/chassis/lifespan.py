@@ -19,9 +19,11 @@ from typing import Any, Protocol, Self, TypeVar
 import uvloop
 from pydantic_settings import BaseSettings
 
-from services.chassis import describe, logs, memory
+from services.chassis import describe, lag, logs, memory
+from services.chassis.dependencies import Dependencies, DependencyType
 from services.chassis.http import HttpServer
-from services.chassis.ops import Check, Ops
+from services.chassis.metrics import PREFIXES, ProcessMetrics
+from services.chassis.ops import VERSION, Check, Ops
 from services.chassis.settings import ProcessSettings, TelemetrySettings, load
 
 Entered = TypeVar("Entered")
@@ -49,6 +51,8 @@ class Process:
         self._stop = asyncio.Event()
         self._failed = False
         self.ops = Ops(service)
+        self._metrics = ProcessMetrics(PREFIXES[service])
+        self._dependencies = Dependencies(service)
         self._ops_server = HttpServer(self.ops, host=settings.host, port=settings.ops_port)
 
     async def __aenter__(self) -> Self:
@@ -79,8 +83,16 @@ class Process:
         self._stack.push_async_callback(close)
 
     def check(self, name: str, check: Check) -> None:
-        """Make `check` part of the process's readiness."""
+        """Make `check` part of the process's readiness: it is not ready while this raises."""
         self.ops.add_check(name, check)
+
+    def depends(self, name: str, kind: DependencyType, address: str, check: Check, *, critical: bool) -> None:
+        """The same for something outside of the process, at "host:port"; its state is a metric, too.
+
+        Not critical: while this raises the process is ready, but degraded.
+        """
+        self.ops.add_check(name, check, critical=critical)
+        self._dependencies.add(name, kind, address, check, critical=critical)
 
     def background(self, work: Coroutine[Any, Any, None]) -> None:
         """Run `work` until the process ends. If it ends by itself with an error, so does the process."""
@@ -90,10 +102,15 @@ class Process:
 
     async def serve(self, server: Drains) -> None:
         """Call the process ready; return after a signal and a drain of `server`, which has been started."""
+        await self.enter(self._dependencies)
+        self.background(lag.measure(self._metrics.lag))
+        self._metrics.build.labels(VERSION).set(1)
         self.ops.started = True
+        self._metrics.ready.set(1)
         log.info("ready")
         await self._stop.wait()
         self.ops.stopping = True
+        self._metrics.ready.set(0)
         log.info("stopping: requests in flight may end", timeout=str(self._settings.shutdown_timeout))
         with contextlib.suppress(asyncio.CancelledError):
             await server.drain(self._settings.shutdown_timeout, delay=self._settings.shutdown_delay)

@@ -13,7 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 
 from services.chassis.http import Receive, Scope, Send
 
-Check = Callable[[], Awaitable[None]]
+Check = Callable[[], Awaitable[object]]
 """Returns if the thing is well; raises, with a reason for the operator, if it is not."""
 
 CHECK_TIMEOUT = 3.0
@@ -23,17 +23,27 @@ VERSION = version("artstore")
 
 
 class Ops:
-    """An ASGI application. Readiness is the sum of its checks; `stopping` makes it fail at once."""
+    """An ASGI application. Readiness is the sum of its checks; `stopping` makes it fail at once.
+
+    A process that fails is given no requests. So it fails for what it needs for everything that it does, and is
+    "degraded" for what it needs for some of it, or can explain the lack of better than a balancer would.
+    """
 
     def __init__(self, service: str) -> None:
         self._service = service
         self._checks: dict[str, Check] = {}
+        self._critical: set[str] = set()
+        self.needs_one = False
+        """Whether it fails when every check fails, critical or not."""
         self.started = False
         """Set once the process serves; until then it is not ready."""
         self.stopping = False
 
-    def add_check(self, name: str, check: Check) -> None:
+    def add_check(self, name: str, check: Check, *, critical: bool = True) -> None:
+        """`critical`: without it the process is not ready; else it is only degraded."""
         self._checks[name] = check
+        if critical:
+            self._critical.add(name)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI
         path = scope["path"]
@@ -55,15 +65,18 @@ class Ops:
         return {"status": "ok", "timestamp": now, "version": VERSION, "service": self._service}
 
     async def ready(self) -> dict[str, object]:
-        """What `/health/ready` says: {"status": "ok" | "fail", "checks": {name: {"status", "latency_ms"}}}."""
+        """What `/health/ready` says: {"status", "checks": {name: {"status", "latency_ms"}}}."""
         names = list(self._checks)
         results = dict(zip(names, await asyncio.gather(*(_run(self._checks[n]) for n in names)), strict=True))
+        away = {name for name, result in results.items() if result["status"] != "ok"}
         serving = self.started and not self.stopping
         results["process"] = {"status": "ok" if serving else "fail"}
         if not serving:
             results["process"]["reason"] = "stopping" if self.stopping else "starting"
-        failed = any(result["status"] != "ok" for result in results.values())
-        return {"status": "fail" if failed else "ok", "checks": results}
+        failed = (
+            not serving or bool(away & self._critical) or (self.needs_one and bool(names) and len(away) == len(names))
+        )
+        return {"status": "fail" if failed else "degraded" if away else "ok", "checks": results}
 
 
 async def _run(check: Check) -> dict[str, object]:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import uuid_utils
 
 from clients.admin import AdminClient
+from clients.health import serving
 from clients.storage import StoragePool
 from services.chassis.authentication import BearerAuthenticator
 from services.chassis.channel import open_channel, server_name_of
 from services.chassis.clock import SystemClock
+from services.chassis.dependencies import DependencyType
 from services.chassis.lifespan import Process
 from services.chassis.server import GrpcServer
 from services.chassis.tokens import TokenVerifier
@@ -25,6 +29,9 @@ async def serve(settings: Settings) -> None:
     async with Process("ingester", settings) as process:
         channel = open_channel(settings.admin_addr, server_name=server_name_of("admin"), tls=settings.tls)
         process.closing(channel.close)
+        # Without Admin nothing can be uploaded. Not critical all the same: each upload is told so, with the time to
+        # come back, sooner and more clearly than by a balancer that finds nobody, and all goes on once Admin is there.
+        process.depends("admin", DependencyType.GRPC, settings.admin_addr, partial(serving, channel), critical=False)
         admin = AdminClient(channel)
         elements = await process.enter(StoragePool(settings.tls))
         verifier = TokenVerifier(

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from clients.admin import AdminClient
+from clients.health import serving
 from clients.storage import StoragePool
 from services.chassis.authentication import BearerAuthenticator
 from services.chassis.channel import open_channel, server_name_of
 from services.chassis.clock import SystemClock
+from services.chassis.dependencies import DependencyType, place_of
 from services.chassis.lifespan import Process
 from services.chassis.server import GrpcServer
 from services.chassis.tokens import TokenVerifier
@@ -31,9 +35,17 @@ async def serve(settings: Settings) -> None:
             )
         )
         registry = PostgresRegistry(database)
-        process.check("postgresql", registry.check)
+        process.depends(
+            "postgresql",
+            DependencyType.POSTGRES,
+            place_of(settings.postgres_dsn.get_secret_value()),
+            registry.check,
+            critical=True,
+        )
         channel = open_channel(settings.admin_addr, server_name=server_name_of("admin"), tls=settings.tls)
         process.closing(channel.close)
+        # Without Admin everything but the repair of missing files goes on.
+        process.depends("admin", DependencyType.GRPC, settings.admin_addr, partial(serving, channel), critical=False)
         admin = AdminClient(channel)
         elements = await process.enter(StoragePool(settings.tls))
         verifier = TokenVerifier(admin, issuer=settings.token_issuer, audience=settings.token_audience, clock=clock)

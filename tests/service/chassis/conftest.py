@@ -28,7 +28,7 @@ def fresh_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _of(cls: Any, registry: prometheus_client.CollectorRegistry) -> Any:
-    return lambda *args, **kwargs: cls(*args, registry=registry, **kwargs)
+    return lambda *args, **kwargs: cls(*args, **{**kwargs, "registry": registry})
 
 
 @pytest.fixture

@@ -180,7 +180,7 @@ async def test_a_download_whose_reader_left_is_closed_without_noise(
 
 async def test_reflection_ends_when_its_caller_has_asked_all(ground: Ground) -> None:
     channel: Any = ground.channel("query")  # the stub knows nothing of aio
-    stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+    stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
     call = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
     (answer,) = [answer async for answer in call]
     assert "artstore.admin.v1.KeyService" in {each.name for each in answer.list_services_response.service}

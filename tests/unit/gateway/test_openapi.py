@@ -22,7 +22,7 @@ UNDOCUMENTED = {"/openapi.json", "/docs", "/docs/{name}"}
 def app() -> Litestar:
     nothing = cast("Any", None)  # no request is made
     fields = dict.fromkeys(Services.__slots__, nothing)
-    health = Health(dict, {}, stopping=lambda: False)
+    health = Health(dict, nothing)
     return litestar(Services(**fields), health, issuer="https://x", public_url="https://x")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from services.chassis.describe import rows
-from tools import documents, settings
+from tools import documents, metrics, settings
 
 
 def test_the_documents_in_the_tree_are_up_to_date() -> None:
@@ -39,3 +39,23 @@ def test_the_example_changes_nothing_when_it_is_sourced(tmp_path: Path) -> None:
     command = ["sh", "-c", f"set -a; . {example}; env"]
     done = subprocess.run(command, env={"PATH": "/usr/bin:/bin"}, capture_output=True, text=True, check=True)
     assert not re.search(r"^(ARTSTORE|AM|SE|IM|QM|GW|OTEL)_", done.stdout, re.MULTILINE)
+
+
+def test_every_metric_of_the_chassis_and_of_services_is_in_the_document() -> None:
+    shown = set(re.findall(r"^\| `([^`]+)` \|", metrics.document(), re.MULTILINE))
+    for name in ("grpc_requests_total", "http_requests_total", "event_loop_lag_seconds"):
+        assert f"{{prefix}}_{name}" in shown
+    assert {"se_operations_total", "app_dependency_health", "process_cpu_seconds_total"} <= shown
+
+
+def test_metrics_are_defined_only_where_they_are_looked_for() -> None:
+    makers = re.compile(
+        r"^from prometheus_client import .*\b(Counter|Gauge|Histogram|Summary|Info|Enum)\b", re.MULTILINE
+    )
+    elsewhere = [
+        str(path.relative_to(documents.ROOT))
+        for folder in ("services", "gateway", "clients")
+        for path in (documents.ROOT / folder).rglob("*.py")
+        if path.name not in ("metrics.py", "lag.py") and makers.search(path.read_text())
+    ]
+    assert elsewhere == []
