@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from services.chassis.describe import UNSET, Row
 from services.standalone.errors import StandaloneError
 
 DEFAULT_PORT = 8443
+MAX_RATE = 1_000_000
 LOCALHOST = frozenset({"127.0.0.1", "::1"})
 """What the name stands for. The rest of 127.0.0.0/8 is loopback as well, but nobody finds it by that name."""
 
@@ -38,6 +40,15 @@ class Settings:
 
     trace_file: Path | None = None
     """`ARTSTORE_TRACE_FILE`: where every process appends its spans."""
+
+    cors_origins: tuple[str, ...] = ()
+    """`ARTSTORE_CORS_ORIGINS`: the origins, separated by commas, whose web pages may call the public address."""
+
+    auth_rate: int = 5
+    """`ARTSTORE_AUTH_RATE`: requests a second from one address for tokens and logins; 20 times as many at once."""
+
+    rate: int = 5000
+    """`ARTSTORE_RATE`: requests a second from one address for everything else; twice as many at once."""
 
     @property
     def base_url(self) -> str:
@@ -76,6 +87,24 @@ DESCRIBED = (
         UNSET,
         "File to which every process appends its spans, one JSON object a line (see observability.md).",
     ),
+    Row(
+        "ARTSTORE_CORS_ORIGINS",
+        "list",
+        UNSET,
+        "Origins, separated by commas, whose web pages may call the public address, such as https://app.example.org.",
+    ),
+    Row(
+        "ARTSTORE_AUTH_RATE",
+        "integer",
+        "5",
+        "Requests a second from one address for tokens and logins; 20 times as many may come at once. Above: 429.",
+    ),
+    Row(
+        "ARTSTORE_RATE",
+        "integer",
+        "5000",
+        "Requests a second from one address for everything else; twice as many may come at once. Above: 429.",
+    ),
 )
 """What `--describe` shows: a row for each setting above. Whatever begins with a process's prefix is handed to it."""
 
@@ -90,6 +119,9 @@ def load(environment: Mapping[str, str]) -> Settings:
         postgres_dsn=_dsn(environment.get("ARTSTORE_POSTGRES_DSN") or None, problems),
         postgres_user=environment.get("ARTSTORE_POSTGRES_USER") or "nobody",
         trace_file=_file(environment.get("ARTSTORE_TRACE_FILE")),
+        cors_origins=_origins(environment.get("ARTSTORE_CORS_ORIGINS", ""), problems),
+        auth_rate=_rate("ARTSTORE_AUTH_RATE", environment, 5, problems),
+        rate=_rate("ARTSTORE_RATE", environment, 5000, problems),
     )
     if problems:
         raise StandaloneError("\n".join(problems))
@@ -130,6 +162,25 @@ def _address(text: str, problems: list[str]) -> str:
     except ValueError:
         problems.append(f"ARTSTORE_BIND must be an IP address, such as 127.0.0.1 or 0.0.0.0, not {text!r}.")
         return "127.0.0.1"
+
+
+def _origins(text: str, problems: list[str]) -> tuple[str, ...]:
+    origins = tuple(filter(None, (part.strip() for part in text.split(","))))
+    # RFC 6454 section 6.2: what a browser sends, compared as it is.
+    problems += [
+        f"ARTSTORE_CORS_ORIGINS: {origin!r} is no origin such as https://app.example.org."
+        for origin in origins
+        if not re.fullmatch(r"https?://(\[[0-9a-f:]+\]|[a-z0-9.-]+)(:[0-9]+)?", origin)
+    ]
+    return origins
+
+
+def _rate(name: str, environment: Mapping[str, str], default: int, problems: list[str]) -> int:
+    text = environment.get(name) or str(default)
+    if text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_RATE:
+        return int(text)
+    problems.append(f"{name} must be a number of requests a second from 1 to {MAX_RATE}, not {text!r}.")
+    return default
 
 
 def _dsn(text: str | None, problems: list[str]) -> str | None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from services.chassis import contract
 from services.standalone import probes
 from services.standalone.certificates import Issued
 
@@ -17,6 +18,11 @@ TEMPLATE = Path(__file__).resolve().parents[2] / "envoy" / "edge.yaml"
 
 DRAIN_PATIENCE = 25.0
 """Seconds that requests in flight get to finish when the run stops."""
+
+AUTH_BURST = 20
+"""Seconds' worth of requests for tokens that may come at once."""
+BURST = 2
+"""The same for everything else."""
 
 _ACTIVE = re.compile(r"^http\.edge\.downstream_rq_active: (\d+)", re.MULTILINE)
 
@@ -31,11 +37,23 @@ class Edge:
     edge: Issued
     ca: Path
     gateway: tuple[str, int]
+    admin: tuple[str, int]
+    ingester: tuple[str, int]
+    query: tuple[str, int]
+    descriptors: Path
+    """What the protos say of the public services, as a serialized FileDescriptorSet."""
     issuer: str
     audience: str
     admin_socket: Path
     access_log: Path
     jwks_cache: str = "60s"
+    cors_origins: Sequence[str] = ()
+    auth_rate: int = 5
+    """Requests a second for tokens and logins from one address; so many more at once as `AUTH_BURST` says."""
+    rate: int = 5000
+    """The same for everything else."""
+    max_heap: int = 1 << 30
+    """Bytes."""
 
     def render(self) -> str:
         """Return Envoy's configuration."""
@@ -51,8 +69,17 @@ class Edge:
             "EDGE_CERT": str(self.edge.certificate),
             "EDGE_KEY": str(self.edge.key),
             "CA": str(self.ca),
-            "GATEWAY_HOST": self.gateway[0],
-            "GATEWAY_PORT": self.gateway[1],
+            **_place("GATEWAY", self.gateway),
+            **_place("ADMIN", self.admin),
+            **_place("INGESTER", self.ingester),
+            **_place("QUERY", self.query),
+            "DESCRIPTORS": str(self.descriptors),
+            "CORS_ORIGINS": [{"exact": origin} for origin in self.cors_origins],
+            "AUTH_RATE": self.auth_rate,
+            "AUTH_BURST": self.auth_rate * AUTH_BURST,
+            "RATE": self.rate,
+            "BURST": self.rate * BURST,
+            "MAX_HEAP": self.max_heap,
             "ISSUER": self.issuer,
             "AUDIENCE": self.audience,
             "JWKS_CACHE": self.jwks_cache,
@@ -61,6 +88,15 @@ class Edge:
         }
         template = string.Template(TEMPLATE.read_text())
         return template.substitute({name: json.dumps(value) for name, value in values.items()})
+
+
+def _place(name: str, address: tuple[str, int]) -> dict[str, object]:
+    return {f"{name}_HOST": address[0], f"{name}_PORT": address[1]}
+
+
+def descriptors() -> bytes:
+    """Return what Envoy must know of the public services' protos, as a serialized FileDescriptorSet."""
+    return contract.descriptor_set(contract.public_services()).SerializeToString()
 
 
 def command(program: Path, configuration: Path) -> tuple[str, ...]:

@@ -231,10 +231,17 @@ class Plan:
             edge=self.certificates["edge"],
             ca=self.home.ca,
             gateway=("127.0.0.1", self.ports["gateway-main"]),
+            admin=("127.0.0.1", self.ports["admin-main"]),
+            ingester=("127.0.0.1", self.ports["ingester-main"]),
+            query=("127.0.0.1", self.ports["query-main"]),
+            descriptors=self.home.run / "descriptors.binpb",
             issuer=self.settings.base_url,
             audience=AUDIENCE,
             admin_socket=self.envoy_admin,
             access_log=self.home.log("envoy-access"),
+            cors_origins=self.settings.cors_origins,
+            auth_rate=self.settings.auth_rate,
+            rate=self.settings.rate,
         )
 
     def _envoy(self) -> Program:
@@ -243,6 +250,8 @@ class Plan:
         async def clear_the_way() -> None:
             self.envoy_admin.unlink(missing_ok=True)
             logs.rotate(self.home.log("envoy-access"))
+            # From the stubs at hand, so that it can never be older than the services.
+            self.edge().descriptors.write_bytes(envoy.descriptors())
             files.write(configuration, self.edge().render(), mode=files.PRIVATE, durable=False)
 
         return Program(

@@ -97,6 +97,9 @@ class Doors:
         issued, _ = certificates.ensure(
             folder, folder / "ca.pem", [certificates.module("edge"), certificates.public()], datetime.now(UTC)
         )
+        nobody = ("127.0.0.1", free_port())
+        descriptors = folder / "descriptors.binpb"
+        descriptors.write_bytes(envoy.descriptors())
         return (
             envoy.Edge(
                 addresses=["127.0.0.1"],
@@ -105,6 +108,10 @@ class Doors:
                 edge=issued["edge"],
                 ca=folder / "ca.pem",
                 gateway=("127.0.0.1", gateway_port),
+                admin=nobody,
+                ingester=nobody,
+                query=nobody,
+                descriptors=descriptors,
                 issuer=ISSUER,
                 audience=AUDIENCE,
                 admin_socket=folder / "admin.sock",
