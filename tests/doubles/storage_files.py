@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -32,6 +33,11 @@ class MemoryFiles:
         """Uploads under way."""
         self.writable = True
         self.index_complete = True
+        self.committing = asyncio.Event()
+        """Set when a commit has begun."""
+        self.commits = asyncio.Event()
+        """While it is not set, commits that have begun wait."""
+        self.commits.set()
         self._free, self._promised = free, 0
 
     async def find(self, file_id: FileId) -> Document:
@@ -139,6 +145,8 @@ class MemoryIncoming:
         return hashlib.sha256(self._data).hexdigest()
 
     async def commit(self, attributes: FileAttributes) -> FileAttributes:
+        self._files.committing.set()
+        await self._files.commits.wait()
         return self._files.keep(attributes, bytes(self._data))
 
 
