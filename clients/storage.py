@@ -12,6 +12,7 @@ from artstore.storage.v1 import storage_pb2, storage_pb2_grpc
 
 from clients import metadata, wire
 from clients.calls import ask, understood
+from clients.storage_control import StorageControlClient
 from clients.streams import DownloadStream, UploadStream
 from services.chassis.caller import Identity
 from services.chassis.channel import element_server_name, open_channel
@@ -80,6 +81,8 @@ class StorageClient:
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._reads = storage_pb2_grpc.StorageReadServiceStub(channel)
         self._writes = storage_pb2_grpc.StorageWriteServiceStub(channel)
+        self.control = StorageControlClient(channel)
+        """Calls that run the element."""
         # The stubs of these two decode and encode every chunk; these do not.
         self._upload: grpc.aio.StreamUnaryMultiCallable[bytes, storage_pb2.UploadResponse] = channel.stream_unary(
             f"{_SERVICE}.StorageWriteService/Upload",

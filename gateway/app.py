@@ -8,6 +8,7 @@ from clients.accounts import AccountsClient
 from clients.admin import AdminClient
 from clients.health import serving
 from clients.ingester import IngesterClient
+from clients.maintenance import MaintenanceClient
 from clients.query import QueryClient
 from gateway.config import Settings
 from gateway.http import Health, Services, site
@@ -42,6 +43,7 @@ async def serve(settings: Settings) -> None:
             tokens=admin,
             keys=keys,
             elements=admin,
+            maintenance=MaintenanceClient(channels["admin"]),
             accounts=AccountsClient(channels["admin"]),
             ingest=IngesterClient(channels["ingester"]),
             documents=QueryClient(channels["query"]),

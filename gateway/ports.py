@@ -13,8 +13,8 @@ from typing import Protocol
 
 from clients.admin import IssuedToken, OAuthRefusal
 from services.chassis.caller import Identity
-from services.model.elements import Element, ElementStatus, Mode
-from services.model.files import ByteRange, FileAttributes, FileChange, NewFile
+from services.model.elements import Element, ElementInfo, ElementStatus, Mode
+from services.model.files import ByteRange, FileAttributes, FileChange, FileStatus, NewFile
 from services.model.identity import Account, AccountChange, AccountSecret, AccountStatus
 from services.model.ids import ElementId, FileId
 from services.model.paging import Page, PageRequest
@@ -48,6 +48,22 @@ class Elements(Protocol):
     ) -> tuple[Element, bool]:
         """The element that answers at `endpoint`, and whether it was unknown before."""
         ...
+
+
+class Maintenance(Protocol):
+    """The storage elements themselves, asked through Admin. Raises `StorageUnavailable` when one is not reached."""
+
+    async def element_info(self, element_id: ElementId, *, on_behalf_of: Identity | None) -> ElementInfo: ...
+
+    async def element_files(
+        self, element_id: ElementId, status: FileStatus | None, page: PageRequest, *, on_behalf_of: Identity | None
+    ) -> Page[FileAttributes]:
+        """None: of any status."""
+        ...
+
+    async def transition_mode(
+        self, element_id: ElementId, target: Mode, *, confirm: bool, on_behalf_of: Identity | None
+    ) -> Element: ...
 
 
 class Accounts(Protocol):

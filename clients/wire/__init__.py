@@ -21,6 +21,7 @@ from clients.wire.elements import (
     info_to_proto,
     mode_from_proto,
     mode_to_proto,
+    required_mode_from_proto,
 )
 from clients.wire.files import (
     change_from_proto,
@@ -41,6 +42,7 @@ from clients.wire.files import (
     trailer_to_proto,
 )
 from clients.wire.paging import page_from_proto, page_info_to_proto, page_request_from_proto, page_request_to_proto
+from clients.wire.scalars import time_from_proto, time_to_proto
 from clients.wire.search import hit_from_proto, hit_to_proto, search_from_proto, search_to_proto
 
 __all__ = [
@@ -76,10 +78,13 @@ __all__ = [
     "policy_to_proto",
     "range_from_proto",
     "range_to_proto",
+    "required_mode_from_proto",
     "search_from_proto",
     "search_to_proto",
     "status_from_proto",
     "status_to_proto",
+    "time_from_proto",
+    "time_to_proto",
     "trailer_from_proto",
     "trailer_to_proto",
 ]

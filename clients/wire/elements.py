@@ -38,6 +38,11 @@ def mode_from_proto(number: int, field: str = "mode") -> Mode | None:
     return _MODES.optional(number, field)
 
 
+def required_mode_from_proto(number: int, field: str = "mode") -> Mode:
+    """Raises `ValidationFailed` when it is unspecified or unknown."""
+    return _MODES.from_proto(number, field)
+
+
 def element_status_to_proto(status: ElementStatus | None) -> ElementStatusProto.ValueType:
     """None becomes the unspecified value."""
     return _STATUSES.to_proto(status)

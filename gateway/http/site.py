@@ -16,13 +16,14 @@ from gateway.http.elements import StorageElements
 from gateway.http.errors import HANDLERS
 from gateway.http.files import Files
 from gateway.http.health import Health
+from gateway.http.maintenance import ElementMaintenance
 from gateway.http.openapi.document import document
 from gateway.http.request_ids import RequestIds
 from gateway.http.resource import Resource
 from gateway.http.search import Search
 from gateway.http.unread import UnreadBodies
 from gateway.http.uploads import Uploads
-from gateway.ports import Accounts, Documents, Elements, Ingest, Tokens
+from gateway.ports import Accounts, Documents, Elements, Ingest, Maintenance, Tokens
 from services.chassis.http import AsgiApp
 from services.chassis.ops import VERSION
 from services.chassis.tokens import KeySource
@@ -38,6 +39,7 @@ class Services:
     tokens: Tokens
     keys: KeySource
     elements: Elements
+    maintenance: Maintenance
     accounts: Accounts
     ingest: Ingest
     documents: Documents
@@ -61,6 +63,7 @@ def litestar(services: Services, health: Health, *, issuer: str, public_url: str
         Downloads(services.documents, bearer),
         Search(services.documents, bearer),
         StorageElements(services.elements, bearer, base=BASE),
+        ElementMaintenance(services.maintenance, bearer),
         ServiceAccounts(services.accounts, bearer, base=BASE),
         Docs(document(version=VERSION, base=BASE), base=BASE),
         health,

@@ -12,10 +12,12 @@ from services.admin.domain.keys import SigningKey
 from services.admin.domain.listing import ElementFilter, Position
 from services.admin.domain.places import Place
 from services.admin.domain.registry import Entry, Located
-from services.model.elements import ElementAddress, ElementInfo
-from services.model.files import FileAttributes
+from services.chassis.caller import Identity
+from services.model.elements import ElementAddress, ElementInfo, Mode
+from services.model.files import FileAttributes, FileStatus
 from services.model.identity import AccountStatus
 from services.model.ids import ElementId, FileId
+from services.model.paging import Page, PageRequest
 
 
 class KeysUnreadable(Exception):
@@ -134,6 +136,27 @@ class ElementStore(Protocol):
 
         Nothing is kept, and False returned, if the element has been moved to another endpoint or removed meanwhile.
         """
+        ...
+
+
+class ElementControl(Protocol):
+    """Storage elements, asked in the name of a user.
+
+    Everything raises `StorageUnavailable` when the element is not reached, and what the element refuses with.
+    """
+
+    async def info(self, address: ElementAddress, *, user: Identity) -> ElementInfo: ...
+
+    async def files(
+        self, address: ElementAddress, status: FileStatus | None, page: PageRequest, *, user: Identity
+    ) -> Page[FileAttributes]:
+        """A page of its files (None: of any status), oldest first."""
+        ...
+
+    async def transition_mode(
+        self, address: ElementAddress, target: Mode, *, confirm: bool, user: Identity
+    ) -> ElementInfo:
+        """Change its mode; what it is afterwards. Raises `InvalidTransition`, `ConfirmationRequired`."""
         ...
 
 

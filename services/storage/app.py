@@ -28,6 +28,7 @@ from services.storage.usecases.finishing import Finishing
 from services.storage.usecases.mode_gate import ModeGate
 from services.storage.usecases.read_files import GetFile, ListFiles
 from services.storage.usecases.store_file import StoreFile
+from services.storage.usecases.transition_mode import TransitionMode
 from services.storage.usecases.update_file import UpdateFile
 
 TRUSTED = frozenset({"ingester", "query", "admin", "storage"})
@@ -63,6 +64,7 @@ async def serve(settings: Settings) -> None:
                 ),
                 update_file=UpdateFile(gate=gate, files=files, clock=clock, finishing=finishing),
                 delete_file=DeleteFile(gate=gate, files=files, clock=clock, finishing=finishing),
+                transition_mode=TransitionMode(gate=gate, modes=element.modes, clock=clock, finishing=finishing),
             ),
         )
         process.check("filesystem", element.check_filesystem)
@@ -91,6 +93,7 @@ async def _opened(settings: Settings, clock: Clock) -> AsyncIterator[Element]:
         mode=settings.mode,
         min_free_space=settings.min_free_space,
         capacity=settings.capacity,
+        mode_override=settings.override,
     )
     try:
         with open_element(options, clock=clock) as element:

@@ -11,6 +11,7 @@ from services.chassis.settings import ByteSize, Port, ProcessSettings
 from services.model.elements import Mode, parse_storage_id
 from services.model.errors import ValidationFailed
 from services.model.ids import StorageId
+from services.storage.domain.modes import ModeOverride, parse_override
 
 
 class Settings(ProcessSettings):
@@ -29,6 +30,11 @@ class Settings(ProcessSettings):
     )
     init: bool = Field(False, description="Whether an empty directory may become a new element.")
     mode: Mode = Field(Mode.EDIT, description="Mode of a new element: edit, rw, ro or ar. Later, `mode.json` counts.")
+    mode_override: str = Field(
+        "",
+        description="The only way out of mode `ar`: `rw@N` or `ro@N`, where N is the revision in `mode.json`. "
+        "Applies once, at a start; with any other revision it does nothing.",
+    )
     max_file_size: ByteSize = Field(1 << 30, description="Largest file that is taken.")
     min_free_space: ByteSize = Field(64 << 20, description="What uploads leave free on the file system.")
     capacity: ByteSize = Field(0, description="What the element may hold; 0: as much as the file system.")
@@ -40,6 +46,21 @@ class Settings(ProcessSettings):
             return parse_storage_id(value)
         except ValidationFailed as error:
             raise ValueError(error.details[0].message) from None
+
+    @field_validator("mode_override")
+    @classmethod
+    def _override(cls, value: str) -> str:
+        try:
+            if value:
+                parse_override(value)
+        except ValidationFailed as error:
+            raise ValueError(error.details[0].message) from None
+        return value
+
+    @property
+    def override(self) -> ModeOverride | None:
+        """The way out of `ar`, if one was given."""
+        return parse_override(self.mode_override) if self.mode_override else None
 
     @property
     def index_folder(self) -> Path:

@@ -15,6 +15,7 @@ from services.model.ids import FileId
 from services.model.paging import Page, PageRequest
 from services.storage.domain.changes import Decision
 from services.storage.domain.documents import Document
+from services.storage.domain.modes import ModeState
 from services.storage.domain.space import Room
 
 Bytes = bytes | memoryview
@@ -29,6 +30,18 @@ class Usage:
     """How many, by status."""
     used: int
     """Bytes of content, that of deleted files included until it is collected."""
+
+
+class Modes(Protocol):
+    """Where the element's mode is kept."""
+
+    async def keep(self, state: ModeState) -> None:
+        """Keep it durably.
+
+        Raises `StorageFull` (nothing has changed), `StorageUnavailable` (which mode is kept is not known; the element
+        writes nothing any more, so nothing can happen under the wrong one).
+        """
+        ...
 
 
 class Incoming(Protocol):

@@ -14,6 +14,8 @@ from artstore.admin.v1 import (
     elements_pb2_grpc,
     health_pb2,
     health_pb2_grpc,
+    maintenance_pb2,
+    maintenance_pb2_grpc,
     registry_pb2,
     registry_pb2_grpc,
 )
@@ -22,6 +24,7 @@ from services.admin.rpc.accounts import AccountControlServicer, AccountReadServi
 from services.admin.rpc.auth import AuthServicer, KeyServicer
 from services.admin.rpc.elements import ElementControlServicer, ElementReadServicer, PlacementServicer
 from services.admin.rpc.health import HealthWatchServicer
+from services.admin.rpc.maintenance import ElementLiveServicer, ElementMaintenanceServicer
 from services.admin.rpc.registry import RegistryRepairServicer, RegistryWriteServicer
 from services.admin.usecases.change_account import DeleteAccount, RotateAccountSecret, UpdateAccount
 from services.admin.usecases.create_account import CreateAccount
@@ -33,6 +36,7 @@ from services.admin.usecases.list_elements import GetElement, ListElements
 from services.admin.usecases.mark_missing import MarkMissing
 from services.admin.usecases.register_element import RegisterElement
 from services.admin.usecases.register_file import LocateFile, RegisterFile
+from services.admin.usecases.run_element import LookIntoElement, TransitionElementMode
 from services.admin.usecases.select_element import SelectElement
 from services.admin.usecases.standing import Standing
 
@@ -47,6 +51,8 @@ class UseCases:
     get_element: GetElement
     follow_elements: FollowElements
     register_element: RegisterElement
+    look_into_element: LookIntoElement
+    transition_element_mode: TransitionElementMode
     select_element: SelectElement
     register_file: RegisterFile
     locate_file: LocateFile
@@ -70,6 +76,10 @@ def add_to(server: grpc.aio.Server, can: UseCases) -> list[str]:
     elements_pb2_grpc.add_ElementControlServiceServicer_to_server(
         ElementControlServicer(can.register_element, can.standing), server
     )
+    maintenance_pb2_grpc.add_ElementLiveServiceServicer_to_server(ElementLiveServicer(can.look_into_element), server)
+    maintenance_pb2_grpc.add_ElementMaintenanceServiceServicer_to_server(
+        ElementMaintenanceServicer(can.transition_element_mode, can.standing), server
+    )
     elements_pb2_grpc.add_PlacementServiceServicer_to_server(PlacementServicer(can.select_element), server)
     health_pb2_grpc.add_HealthWatchServiceServicer_to_server(HealthWatchServicer(can.follow_elements), server)
     registry_pb2_grpc.add_RegistryWriteServiceServicer_to_server(
@@ -83,5 +93,5 @@ def add_to(server: grpc.aio.Server, can: UseCases) -> list[str]:
         AccountControlServicer(can.create_account, can.update_account, can.delete_account, can.rotate_account_secret),
         server,
     )
-    files = (accounts_pb2, auth_pb2, elements_pb2, health_pb2, registry_pb2)
+    files = (accounts_pb2, auth_pb2, elements_pb2, health_pb2, maintenance_pb2, registry_pb2)
     return [service.full_name for file in files for service in file.DESCRIPTOR.services_by_name.values()]

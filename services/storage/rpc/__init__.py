@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import grpc
-from artstore.storage.v1 import storage_pb2
+from artstore.storage.v1 import control_pb2, control_pb2_grpc, storage_pb2
 
+from services.storage.rpc.control import StorageControlServicer
 from services.storage.rpc.reading import StorageReadServicer
 from services.storage.rpc.writing import StorageWriteServicer
 from services.storage.usecases.delete_file import DeleteFile
@@ -15,6 +16,7 @@ from services.storage.usecases.describe_element import DescribeElement
 from services.storage.usecases.download_file import DownloadFile
 from services.storage.usecases.read_files import GetFile, ListFiles
 from services.storage.usecases.store_file import StoreFile
+from services.storage.usecases.transition_mode import TransitionMode
 from services.storage.usecases.update_file import UpdateFile
 
 
@@ -29,6 +31,7 @@ class UseCases:
     store_file: StoreFile
     update_file: UpdateFile
     delete_file: DeleteFile
+    transition_mode: TransitionMode
 
 
 def add_to(server: grpc.aio.Server, can: UseCases) -> list[str]:
@@ -40,7 +43,9 @@ def add_to(server: grpc.aio.Server, can: UseCases) -> list[str]:
     }
     for name in names:
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers[name]),))
-    return names
+    control = StorageControlServicer(can.describe, can.transition_mode)
+    control_pb2_grpc.add_StorageControlServiceServicer_to_server(control, server)
+    return [*names, *(service.full_name for service in control_pb2.DESCRIPTOR.services_by_name.values())]
 
 
 _READ = storage_pb2.DESCRIPTOR.services_by_name["StorageReadService"].full_name

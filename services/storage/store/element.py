@@ -14,7 +14,7 @@ from services.model.clock import Clock
 from services.model.elements import Mode
 from services.model.errors import StorageUnavailable
 from services.model.ids import StorageId, Subject
-from services.storage.domain.modes import ModeState
+from services.storage.domain.modes import ModeOverride, ModeState, overridden
 from services.storage.store import leadership
 from services.storage.store.commits import Commits
 from services.storage.store.disk import Disk
@@ -27,7 +27,7 @@ from services.storage.store.identity import ElementFile, check_before_lock, read
 from services.storage.store.index import Index, known_element
 from services.storage.store.layout import Layout
 from services.storage.store.lookup import Lookup
-from services.storage.store.modefile import read_mode, write_mode
+from services.storage.store.modefile import ModeFile, read_mode, write_mode
 from services.storage.store.pool import Pool
 from services.storage.store.rebuild import Rebuild
 from services.storage.store.refusal import ElementRefused
@@ -37,6 +37,7 @@ WRITE_THREADS = 16
 """A commit waits for the disk most of its time, and the disk takes many at once."""
 READ_THREADS = 8
 FIRST_MODE_BY = Subject("SE_MODE")
+OVERRIDE_BY = Subject("SE_MODE_OVERRIDE")
 
 log = get_logger(__name__)
 
@@ -55,6 +56,8 @@ class Options:
     min_free_space: int
     capacity: int
     """0: as much as the file system has."""
+    mode_override: ModeOverride | None = None
+    """The way out of `ar`; applies once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ class Element:
     identity: ElementFile
     epoch: int
     mode: ModeState
+    modes: ModeFile
     files: ElementFiles
     rebuild: Rebuild
     _parts: Parts
@@ -111,7 +115,7 @@ def _open(options: Options, clock: Clock, fs: FileSystem, stack: contextlib.Exit
     previous = leadership.latest_epoch(fs, layout)
     epoch = leadership.claim(fs, layout)
     leftovers = leadership.fence(fs, layout, epoch, clock.now())
-    mode = _mode(fs, layout, epoch, options.mode, clock)
+    mode = _mode(fs, layout, epoch, options, clock)
     index = stack.enter_context(_open_index(options.index_dir, disk.health, epoch))
     index.resume(identity.element_uuid, previous)
     parts = _parts(disk, index, options, epoch, stack)
@@ -121,7 +125,8 @@ def _open(options: Options, clock: Clock, fs: FileSystem, stack: contextlib.Exit
         fs=fs, layout=layout, health=disk.health, index=index, documents=DocumentFiles(fs, layout),
         clock=clock, pool=parts.reads,
     )  # fmt: skip
-    return Element(identity, epoch, mode, ElementFiles(parts), rebuild, parts)
+    modes = ModeFile(disk, epoch=epoch, writes=parts.writes)
+    return Element(identity, epoch, mode, modes, ElementFiles(parts), rebuild, parts)
 
 
 def _parts(disk: Disk, index: Index, options: Options, epoch: int, stack: contextlib.ExitStack) -> Parts:
@@ -179,11 +184,26 @@ def _make_rooms(fs: FileSystem, layout: Layout) -> Folders:
     return folders
 
 
-def _mode(fs: FileSystem, layout: Layout, epoch: int, configured: Mode, clock: Clock) -> ModeState:
+def _mode(fs: FileSystem, layout: Layout, epoch: int, options: Options, clock: Clock) -> ModeState:
     kept = read_mode(fs, layout)
     if kept is None:
-        kept = ModeState(mode=configured, revision=1, changed_at=clock.now(), changed_by=FIRST_MODE_BY)
+        kept = ModeState(mode=options.mode, revision=1, changed_at=clock.now(), changed_by=FIRST_MODE_BY)
         write_mode(fs, layout, layout.temporaries(epoch), kept)
-    elif kept.mode is not configured:
-        log.info("SE_MODE counts only for a new element", configured=configured, mode=kept.mode)
+    elif options.mode_override is not None:
+        kept = _overridden(fs, layout, epoch, kept, options.mode_override, clock)
+    if kept.mode is not options.mode:
+        log.info("SE_MODE counts only for a new element", configured=options.mode, mode=kept.mode)
     return kept
+
+
+def _overridden(
+    fs: FileSystem, layout: Layout, epoch: int, kept: ModeState, override: ModeOverride, clock: Clock
+) -> ModeState:
+    after = overridden(kept, override, by=OVERRIDE_BY, at=clock.now())
+    if after is None:
+        log.info("SE_MODE_OVERRIDE does not apply", mode=kept.mode, revision=kept.revision, wanted=override.revision)
+        return kept
+    write_mode(fs, layout, layout.temporaries(epoch), after)
+    log.warning("audit: the mode was changed", by=OVERRIDE_BY, at=after.changed_at.isoformat(), was=kept.mode,
+                now=after.mode, revision=after.revision)  # fmt: skip
+    return after

@@ -2,11 +2,12 @@
 
     {"mode":"rw","revision":1,"changed_at":"…","changed_by":"…","attr_sha256":"…"}
 
-SE_MODE counts only where there is none.
+SE_MODE counts only where there is none. `changed_by` is whoever asked for the change, or the setting that made it.
 """
 
 from __future__ import annotations
 
+import contextlib
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,9 +15,12 @@ from services.model.elements import Mode
 from services.model.ids import Subject
 from services.storage.domain.modes import ModeState
 from services.storage.domain.seal import seal
+from services.storage.store.disk import Disk
 from services.storage.store.durable import sync_folder, write_file
 from services.storage.store.fs import FileSystem
+from services.storage.store.health import FULL, full
 from services.storage.store.layout import Layout
+from services.storage.store.pool import Pool
 from services.storage.store.refusal import ElementRefused
 from services.storage.store.sealed import read_sealed
 
@@ -51,3 +55,30 @@ def write_mode(fs: FileSystem, layout: Layout, temporaries: Path, state: ModeSta
     write_file(fs, temporary, encode_mode(state))
     fs.rename(temporary, layout.mode)
     sync_folder(fs, layout.root)
+
+
+class ModeFile:
+    """Fills `ports.Modes`."""
+
+    def __init__(self, disk: Disk, *, epoch: int, writes: Pool) -> None:
+        self._disk, self._writes = disk, writes
+        self._temporaries = disk.layout.temporaries(epoch)
+
+    async def keep(self, state: ModeState) -> None:
+        await self._writes.run(self._keep, state)
+
+    def _keep(self, state: ModeState) -> None:
+        fs, layout, health = self._disk.fs, self._disk.layout, self._disk.health
+        temporary = self._temporaries / f"mode.{state.revision}.json"
+        with health.preparing():
+            with contextlib.suppress(FileNotFoundError):
+                fs.unlink(temporary)  # of an attempt that the full disk refused
+            write_file(fs, temporary, encode_mode(state))
+        with health.committing():
+            try:
+                fs.rename(temporary, layout.mode)
+            except OSError as error:
+                if error.errno not in FULL:
+                    raise
+                raise full() from error
+            sync_folder(fs, layout.root)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from services.model.elements import Mode
@@ -48,17 +48,26 @@ class ModeGate:
             self._commits -= 1
             await self._wake()
 
-    async def become(self, state: ModeState) -> None:
-        """Change the mode once no commit is under way. Returns when nothing can commit under the old one."""
+    async def change(
+        self, decide: Callable[[ModeState], ModeState], keep: Callable[[ModeState], Awaitable[None]]
+    ) -> tuple[ModeState, ModeState]:
+        """Change the mode to what `decide` makes of it, once no commit is under way; what it was, and what it is.
+
+        `keep` makes it durable first. What either raises is raised, and the mode stays. When this returns, nothing can
+        commit under the old mode.
+        """
         async with self._turn:
             await self._turn.wait_for(lambda: not self._changing)
             self._changing = True
             try:
                 await self._turn.wait_for(lambda: self._commits == 0)
-                self._state = state
+                before, after = self._state, decide(self._state)
+                await keep(after)
+                self._state = after
             finally:
                 self._changing = False
                 self._turn.notify_all()
+        return before, after
 
     async def _wake(self) -> None:
         async with self._turn:

@@ -1,0 +1,99 @@
+"""Running storage elements through the public door."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.mesh import Mesh
+
+
+def element(client: httpx.Client, mode: str) -> dict[str, Any]:
+    found: dict[str, Any] = client.get("/storage-elements", params={"mode": mode}).json()["items"][0]
+    return found
+
+
+def refusal(answer: httpx.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json()["error"]["code"]
+
+
+def transition(client: httpx.Client, element_id: str, target: str, **said: Any) -> httpx.Response:
+    return client.post(f"/storage-elements/{element_id}/mode/transition", json={"target_mode": target, **said})
+
+
+def put(client: httpx.Client, name: str) -> httpx.Response:
+    return client.put("/files/content", params={"filename": name, "retention_policy": "permanent"}, content=b"kept")
+
+
+def test_an_element_says_what_it_is_and_what_it_holds(client: httpx.Client, word: str) -> None:
+    file = put(client, f"{word}.txt").json()
+    known = element(client, "rw")
+    info = client.get(f"/storage-elements/{known['id']}/info").json()
+    assert (info["storage_id"], info["mode"], info["writable"]) == (known["storage_id"], "rw", True)
+    assert info["files"]["active"] >= 1
+    assert info["used_bytes"] >= 4
+    page = client.get(f"/storage-elements/{known['id']}/files", params={"limit": 2, "status": "active"}).json()
+    assert page["total"] == info["files"]["active"]
+    assert 1 <= len(page["items"]) <= 2
+    seen = [each["file_id"] for each in _all(client, f"/storage-elements/{known['id']}/files")]
+    assert file["file_id"] in seen
+    assert "storage_filename" not in page["items"][0]
+
+
+def _all(client: httpx.Client, path: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    cursor = ""
+    while True:
+        page = client.get(path, params={"limit": 1000, **({"cursor": cursor} if cursor else {})}).json()
+        found += page["items"]
+        if not page["has_more"]:
+            return found
+        cursor = page["next_cursor"]
+
+
+def test_rw_becomes_ro_and_with_confirmation_rw_again(client: httpx.Client, word: str) -> None:
+    file = put(client, f"{word}.txt").json()
+    ident = element(client, "rw")["id"]
+    answer = transition(client, ident, "ro")
+    assert (answer.status_code, answer.json()["mode"]) == (200, "ro")
+    try:
+        assert client.get(f"/storage-elements/{ident}").json()["mode"] == "ro"
+        assert client.get(f"/files/{file['file_id']}/download").content == b"kept"
+        assert refusal(put(client, "no.txt")) == (503, "NO_ELEMENT_AVAILABLE")
+        assert refusal(client.patch(f"/files/{file['file_id']}", json={"description": "no"})) == (
+            409,
+            "MODE_NOT_ALLOWED",
+        )
+        assert refusal(transition(client, ident, "rw")) == (409, "CONFIRMATION_REQUIRED")
+        assert refusal(transition(client, ident, "edit", confirm=True)) == (409, "INVALID_TRANSITION")
+    finally:
+        answer = transition(client, ident, "rw", confirm=True)
+    assert (answer.status_code, answer.json()["mode"]) == (200, "rw")
+    assert put(client, f"{word}-2.txt").status_code == 201
+
+
+@pytest.mark.parametrize("target", ["rw", "ro", "ar", "edit"])
+def test_edit_is_isolated(client: httpx.Client, target: str) -> None:
+    ident = element(client, "edit")["id"]
+    assert refusal(transition(client, ident, target, confirm=True)) == (409, "INVALID_TRANSITION")
+
+
+def test_what_is_asked_must_make_sense(client: httpx.Client) -> None:
+    ident = element(client, "rw")["id"]
+    assert refusal(transition(client, ident, "off")) == (400, "VALIDATION_ERROR")
+    assert refusal(client.get("/storage-elements/nothing/info")) == (400, "VALIDATION_ERROR")
+    unknown = "00000000-0000-4000-8000-000000000000"
+    assert refusal(client.get(f"/storage-elements/{unknown}/files")) == (404, "NOT_FOUND")
+    assert refusal(transition(client, unknown, "ro")) == (404, "NOT_FOUND")
+
+
+def test_scopes_decide_who_may_look_and_who_may_change(mesh: Mesh, client: httpx.Client) -> None:
+    ident = element(client, "rw")["id"]
+    with mesh.client(mesh.token("files:read files:write")) as reader:
+        assert refusal(reader.get(f"/storage-elements/{ident}/info")) == (403, "FORBIDDEN")
+        assert refusal(reader.get(f"/storage-elements/{ident}/files")) == (403, "FORBIDDEN")
+    with mesh.client(mesh.token("storage:read")) as looking:
+        assert looking.get(f"/storage-elements/{ident}/info").status_code == 200
+        assert refusal(transition(looking, ident, "ro")) == (403, "FORBIDDEN")
