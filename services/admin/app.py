@@ -11,6 +11,7 @@ from clients.storage import StoragePool
 from services.admin import rpc
 from services.admin.config import DatabaseSettings, MigrateSettings, Settings
 from services.admin.ports import KeysUnreadable
+from services.admin.rpc.element_control import StorageControl
 from services.admin.rpc.element_peer import StoragePeer
 from services.admin.store.accounts import PostgresAccounts, PostgresUsers
 from services.admin.store.database import open_database
@@ -34,6 +35,7 @@ from services.admin.usecases.prepare import Prepare
 from services.admin.usecases.register_element import RegisterElement
 from services.admin.usecases.register_file import LocateFile, RegisterFile
 from services.admin.usecases.rotate_system_secret import RotateSystemSecret
+from services.admin.usecases.run_element import LookIntoElement, TransitionElementMode
 from services.admin.usecases.select_element import SelectElement
 from services.admin.usecases.standing import Standing
 from services.admin.usecases.watch_elements import WatchElements
@@ -62,7 +64,8 @@ async def serve(settings: Settings) -> None:
     sealer = _sealer(settings)
     async with Process("admin", settings) as process:
         database = await process.enter(open_database(_dsn(settings), size=settings.postgres_pool))
-        peer = StoragePeer(await process.enter(StoragePool(settings.tls)), settings.tls)
+        pool = await process.enter(StoragePool(settings.tls))
+        peer, control = StoragePeer(pool, settings.tls), StorageControl(pool)
         elements, registry = PostgresElements(database), PostgresRegistry(database)
         accounts = PostgresAccounts(database)
         standing = Standing(accounts=accounts)
@@ -98,6 +101,8 @@ async def serve(settings: Settings) -> None:
                 get_element=GetElement(elements=elements),
                 follow_elements=follow,
                 register_element=RegisterElement(elements=elements, peer=peer, clock=clock),
+                look_into_element=LookIntoElement(elements=elements, control=control),
+                transition_element_mode=TransitionElementMode(elements=elements, control=control, clock=clock),
                 select_element=SelectElement(elements=elements),
                 register_file=RegisterFile(registry=registry),
                 locate_file=LocateFile(registry=registry),
