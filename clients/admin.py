@@ -110,6 +110,7 @@ class AdminClient:
             lambda response: wire.page_from_proto(list(map(wire.element_from_proto, response.elements)), response.page),
             seconds=UNARY,
             metadata=metadata.bearer(on_behalf_of),
+            repeatable=True,
         )
 
     async def get_element(self, element_id: ElementId, *, on_behalf_of: Identity | None) -> Element:
@@ -120,6 +121,7 @@ class AdminClient:
             lambda response: wire.element_from_proto(response.element),
             seconds=UNARY,
             metadata=metadata.bearer(on_behalf_of),
+            repeatable=True,
         )
 
     async def register_element(
@@ -150,6 +152,7 @@ class AdminClient:
             lambda response: list(map(wire.address_from_proto, response.elements)),
             seconds=UNARY,
             metadata=metadata.bearer(on_behalf_of),
+            repeatable=True,
         )
 
     async def register_file(self, element_id: ElementId, file: FileAttributes) -> FileAttributes:
@@ -182,6 +185,7 @@ class AdminClient:
             lambda response: (wire.address_from_proto(response.element), wire.file_from_proto(response.file)),
             seconds=UNARY,
             metadata=metadata.bearer(on_behalf_of),
+            repeatable=True,
         )
 
     async def mark_missing(self, file_id: FileId, *, on_behalf_of: Identity | None) -> FileAttributes:
@@ -192,6 +196,7 @@ class AdminClient:
             lambda response: wire.file_from_proto(response.file),
             seconds=ASKING_ELEMENTS,
             metadata=metadata.bearer(on_behalf_of),
+            repeatable=True,
         )
 
 

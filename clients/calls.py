@@ -9,6 +9,7 @@ from typing import TypeVar
 import grpc
 
 from clients.metadata import Metadata
+from clients.retries import attempts
 from services.chassis.deadlines import remaining
 from services.chassis.faults import translated
 from services.model.errors import ArtStoreError, InternalError, ServiceUnavailable, ValidationFailed
@@ -26,16 +27,32 @@ async def ask(
     seconds: float,
     metadata: Metadata,
     unavailable: type[ArtStoreError] = ServiceUnavailable,
+    repeatable: bool = False,
 ) -> Answer:
     """Call `method` and return its converted answer; raises the error that the server raised.
 
     `seconds`: how long it may take at most, less where the present call has less left. A server that is not reached
-    raises `unavailable`.
+    raises `unavailable`; if the call is `repeatable`, only after it was tried again for a while.
     """
     with translated(unavailable):
-        response = await method(request, timeout=remaining(seconds), metadata=metadata)
+        response = await (_until_reached if repeatable else _once)(method, request, seconds, metadata)
     with understood():
         return convert(response)
+
+
+async def _once(
+    method: grpc.aio.UnaryUnaryMultiCallable[Request, Response], request: Request, seconds: float, metadata: Metadata
+) -> Response:
+    return await method(request, timeout=remaining(seconds), metadata=metadata)
+
+
+async def _until_reached(
+    method: grpc.aio.UnaryUnaryMultiCallable[Request, Response], request: Request, seconds: float, metadata: Metadata
+) -> Response:
+    async for attempt in attempts():
+        with attempt:
+            return await _once(method, request, seconds, metadata)
+    raise AssertionError("the attempts neither returned nor raised")
 
 
 @contextmanager

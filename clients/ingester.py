@@ -12,12 +12,14 @@ from clients import metadata, wire
 from clients.calls import ask, understood
 from clients.frames import chunk_size, cut
 from clients.streams import UploadStream
+from services.chassis import telemetry
 from services.chassis.caller import Identity
 from services.chassis.deadlines import remaining
 from services.model.errors import ServiceUnavailable
 from services.model.files import FileAttributes, FileChange, NewFile, UploadCommit
 from services.model.ids import FileId
 
+UPLOAD: Final = "/artstore.ingester.v1.IngestService/Upload"
 UNARY: Final = 30.0
 """Seconds for a call that goes on to Admin and an element."""
 
@@ -32,7 +34,7 @@ class IngesterClient:
         self._stub = ingester_pb2_grpc.IngestServiceStub(channel)
         # The stub encodes every chunk once more than needed; this does not.
         self._upload: grpc.aio.StreamUnaryMultiCallable[bytes, ingester_pb2.UploadResponse] = channel.stream_unary(
-            "/artstore.ingester.v1.IngestService/Upload",
+            UPLOAD,
             response_deserializer=ingester_pb2.UploadResponse.FromString,
         )
 
@@ -50,16 +52,17 @@ class IngesterClient:
         have, where known. Whatever `content` raises is raised here, and nothing is kept. A refusal (FileTooLarge,
         StorageFull, NoElementAvailable, Unauthorized, …) is raised as soon as it is made, with `content` half read.
         """
-        call = self._upload(timeout=remaining(None), metadata=metadata.bearer(on_behalf_of))
-        try:
-            stream = UploadStream(call, peer="the ingester", unavailable=ServiceUnavailable)
-            header = ingester_pb2.UploadRequest(header=wire.new_file_to_proto(new_file))
-            document = _Document(header.SerializeToString(), content)
-            await stream.send(document.frames())
-            commit = ingester_pb2.UploadRequest(commit=wire.commit_to_proto(UploadCommit(document.size, sha256)))
-            response = await stream.finish(commit.SerializeToString())
-        finally:
-            call.cancel()
+        with telemetry.outgoing(UPLOAD, metadata.bearer(on_behalf_of)) as sent:
+            call = self._upload(timeout=remaining(None), metadata=sent)
+            try:
+                stream = UploadStream(call, peer="the ingester", unavailable=ServiceUnavailable)
+                header = ingester_pb2.UploadRequest(header=wire.new_file_to_proto(new_file))
+                document = _Document(header.SerializeToString(), content)
+                await stream.send(document.frames())
+                commit = ingester_pb2.UploadRequest(commit=wire.commit_to_proto(UploadCommit(document.size, sha256)))
+                response = await stream.finish(commit.SerializeToString())
+            finally:
+                call.cancel()
         with understood():
             return wire.file_from_proto(response.file)
 
@@ -94,6 +97,7 @@ class IngesterClient:
             lambda response: wire.file_from_proto(response.file),
             seconds=UNARY,
             metadata=metadata.bearer(on_behalf_of),
+            repeatable=True,
         )
 
 

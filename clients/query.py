@@ -13,6 +13,7 @@ from clients import metadata, wire
 from clients.calls import ask, understood
 from clients.frames import decode_chunk, is_chunk
 from clients.streams import DownloadStream
+from services.chassis import telemetry
 from services.chassis.caller import Identity
 from services.chassis.deadlines import remaining
 from services.model.errors import ServiceUnavailable
@@ -21,6 +22,7 @@ from services.model.ids import FileId
 from services.model.paging import Page
 from services.model.search import SearchHit, SearchRequest
 
+DOWNLOAD: Final = "/artstore.query.v1.QueryService/Download"
 UNARY: Final = 10.0
 """Seconds for a search or a look-up."""
 PEER: Final = "the query service"
@@ -72,7 +74,7 @@ class QueryClient:
         self._stub = query_pb2_grpc.QueryServiceStub(channel)
         # The stub copies every chunk into a message; this does not.
         self._download: grpc.aio.UnaryStreamMultiCallable[query_pb2.DownloadRequest, bytes] = channel.unary_stream(
-            "/artstore.query.v1.QueryService/Download",
+            DOWNLOAD,
             request_serializer=query_pb2.DownloadRequest.SerializeToString,
         )
 
@@ -84,6 +86,7 @@ class QueryClient:
             lambda response: wire.page_from_proto(list(map(wire.hit_from_proto, response.hits)), response.page),
             seconds=UNARY,
             metadata=metadata.bearer(on_behalf_of),
+            repeatable=True,
         )
 
     async def file(self, file_id: FileId, *, on_behalf_of: Identity | None) -> FileAttributes:
@@ -94,6 +97,7 @@ class QueryClient:
             lambda response: wire.file_from_proto(response.file),
             seconds=UNARY,
             metadata=metadata.bearer(on_behalf_of),
+            repeatable=True,
         )
 
     @asynccontextmanager
@@ -108,13 +112,17 @@ class QueryClient:
         request = query_pb2.DownloadRequest(
             file_id=file_id, range=None if wanted is None else wire.range_to_proto(wanted)
         )
-        call = self._download(request, timeout=remaining(None), metadata=metadata.bearer(on_behalf_of))
-        try:
-            stream = DownloadStream(call, peer=PEER, unavailable=ServiceUnavailable)
-            header = query_pb2.DownloadResponse.FromString(await stream.open()).header
-            with understood():
-                file = wire.file_from_proto(header.file)
-                sent = wire.range_from_proto(header.range) if header.HasField("range") else None
-            yield Download(file, sent, stream)
-        finally:
-            call.cancel()
+        with telemetry.outgoing(DOWNLOAD, metadata.bearer(on_behalf_of)) as sent_metadata:
+            frame, stream = await DownloadStream.begin(
+                lambda: self._download(request, timeout=remaining(None), metadata=sent_metadata),
+                peer=PEER,
+                unavailable=ServiceUnavailable,
+            )
+            try:
+                header = query_pb2.DownloadResponse.FromString(frame).header
+                with understood():
+                    file = wire.file_from_proto(header.file)
+                    sent = wire.range_from_proto(header.range) if header.HasField("range") else None
+                yield Download(file, sent, stream)
+            finally:
+                stream.cancel()

@@ -14,6 +14,7 @@ from clients import metadata, wire
 from clients.calls import ask, understood
 from clients.storage_control import StorageControlClient
 from clients.streams import DownloadStream, UploadStream
+from services.chassis import telemetry
 from services.chassis.caller import Identity
 from services.chassis.channel import element_server_name, open_channel
 from services.chassis.deadlines import remaining
@@ -28,7 +29,8 @@ UNARY: Final = 10.0
 """Seconds for a call that moves no content."""
 PEER: Final = "the storage element"
 
-_SERVICE = "/artstore.storage.v1"
+UPLOAD: Final = "/artstore.storage.v1.StorageWriteService/Upload"
+DOWNLOAD: Final = "/artstore.storage.v1.StorageReadService/Download"
 
 
 class ElementUpload:
@@ -85,11 +87,11 @@ class StorageClient:
         """Calls that run the element."""
         # The stubs of these two decode and encode every chunk; these do not.
         self._upload: grpc.aio.StreamUnaryMultiCallable[bytes, storage_pb2.UploadResponse] = channel.stream_unary(
-            f"{_SERVICE}.StorageWriteService/Upload",
+            UPLOAD,
             response_deserializer=storage_pb2.UploadResponse.FromString,
         )
         self._download: grpc.aio.UnaryStreamMultiCallable[storage_pb2.DownloadRequest, bytes] = channel.unary_stream(
-            f"{_SERVICE}.StorageReadService/Download",
+            DOWNLOAD,
             request_serializer=storage_pb2.DownloadRequest.SerializeToString,
         )
 
@@ -113,6 +115,7 @@ class StorageClient:
             seconds=UNARY,
             metadata=metadata.on_behalf_of(on_behalf_of),
             unavailable=StorageUnavailable,
+            repeatable=True,
         )
 
     async def files(
@@ -126,6 +129,7 @@ class StorageClient:
             seconds=UNARY,
             metadata=metadata.on_behalf_of(on_behalf_of),
             unavailable=StorageUnavailable,
+            repeatable=True,
         )
 
     @asynccontextmanager
@@ -135,13 +139,15 @@ class StorageClient:
         `new_file` has its id. Nothing is kept unless `commit` is called and returns: leaving in any other way
         cancels.
         """
-        call = self._upload(timeout=remaining(None), metadata=metadata.on_behalf_of(on_behalf_of))
-        try:
-            stream = UploadStream(call, peer=PEER, unavailable=StorageUnavailable)
-            await stream.open(storage_pb2.UploadRequest(header=wire.new_file_to_proto(new_file)).SerializeToString())
-            yield ElementUpload(stream)
-        finally:
-            call.cancel()
+        with telemetry.outgoing(UPLOAD, metadata.on_behalf_of(on_behalf_of)) as sent:
+            call = self._upload(timeout=remaining(None), metadata=sent)
+            try:
+                stream = UploadStream(call, peer=PEER, unavailable=StorageUnavailable)
+                header = storage_pb2.UploadRequest(header=wire.new_file_to_proto(new_file))
+                await stream.open(header.SerializeToString())
+                yield ElementUpload(stream)
+            finally:
+                call.cancel()
 
     @asynccontextmanager
     async def download(
@@ -155,16 +161,20 @@ class StorageClient:
         request = storage_pb2.DownloadRequest(
             file_id=file_id, range=None if wanted is None else wire.range_to_proto(wanted)
         )
-        call = self._download(request, timeout=remaining(None), metadata=metadata.on_behalf_of(on_behalf_of))
-        try:
-            stream = DownloadStream(call, peer=PEER, unavailable=StorageUnavailable)
-            header = storage_pb2.DownloadResponse.FromString(await stream.open()).header
-            with understood():
-                file = wire.file_from_proto(header.file)
-                sent = wire.range_from_proto(header.range) if header.HasField("range") else None
-            yield ElementDownload(file, sent, stream)
-        finally:
-            call.cancel()
+        with telemetry.outgoing(DOWNLOAD, metadata.on_behalf_of(on_behalf_of)) as sent_metadata:
+            frame, stream = await DownloadStream.begin(
+                lambda: self._download(request, timeout=remaining(None), metadata=sent_metadata),
+                peer=PEER,
+                unavailable=StorageUnavailable,
+            )
+            try:
+                header = storage_pb2.DownloadResponse.FromString(frame).header
+                with understood():
+                    file = wire.file_from_proto(header.file)
+                    sent = wire.range_from_proto(header.range) if header.HasField("range") else None
+                yield ElementDownload(file, sent, stream)
+            finally:
+                stream.cancel()
 
     async def update(
         self, file_id: FileId, change: FileChange, expected_revision: int = 0, *, on_behalf_of: Identity | None
@@ -199,6 +209,7 @@ class StorageClient:
             seconds=UNARY,
             metadata=metadata.on_behalf_of(on_behalf_of),
             unavailable=StorageUnavailable,
+            repeatable=True,
         )
 
 

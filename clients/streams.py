@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
-from typing import Any, Final, Generic, TypeVar
+from collections.abc import AsyncIterator, Callable
+from typing import Any, Final, Generic, Self, TypeVar
 
 import grpc
 
 from clients.frames import is_last
+from clients.retries import attempts
 from services.chassis.deadlines import IDLE, idle
-from services.chassis.faults import from_rpc_error
+from services.chassis.faults import from_rpc_error, translated
 from services.model.errors import ArtStoreError, InternalError
 
 Response = TypeVar("Response")
@@ -123,7 +124,7 @@ class UploadStream(Generic[Response]):
 
 
 class DownloadStream:
-    """A download under way. Its owner cancels the call on the way out."""
+    """A download under way. Its owner cancels it on the way out."""
 
     def __init__(
         self, call: grpc.aio.UnaryStreamCall[Any, bytes], *, peer: str, unavailable: type[ArtStoreError]
@@ -133,13 +134,37 @@ class DownloadStream:
         self._peer = peer
         self._unavailable = unavailable
 
-    async def open(self) -> bytes:
-        """The header frame. Raises what the peer refuses the download with."""
+    @classmethod
+    async def begin(
+        cls,
+        start: Callable[[], grpc.aio.UnaryStreamCall[Any, bytes]],
+        *,
+        peer: str,
+        unavailable: type[ArtStoreError],
+    ) -> tuple[bytes, Self]:
+        """Make the call; return its header frame and the stream. Raises what the peer refuses the download with.
+
+        Made again for a while where the peer is not reached: no byte has been seen yet.
+        """
+        with translated(unavailable):
+            async for attempt in attempts():
+                with attempt:
+                    stream = cls(start(), peer=peer, unavailable=unavailable)
+                    try:
+                        return await stream._open(), stream
+                    except BaseException:
+                        stream.cancel()
+                        raise
+        raise AssertionError("the attempts neither returned nor raised")
+
+    def cancel(self) -> None:
+        """End it, wherever it is."""
+        self._call.cancel()
+
+    async def _open(self) -> bytes:
         try:
             async with asyncio.timeout(ACCEPTING):
                 frame = await self._call.read()
-        except grpc.aio.AioRpcError as error:
-            raise from_rpc_error(error, self._unavailable) from error
         except TimeoutError:
             raise self._unavailable(f"{self._peer} did not answer in time; try again", retry_after=2) from None
         if not isinstance(frame, bytes):

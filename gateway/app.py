@@ -14,6 +14,8 @@ from gateway.config import Settings
 from gateway.http import Health, Services, site
 from gateway.http.keys import LastKnownKeys
 from gateway.http.measured import Measured
+from gateway.http.traced import Traced
+from services.chassis import telemetry
 from services.chassis.channel import open_channel, server_name_of
 from services.chassis.clock import SystemClock
 from services.chassis.dependencies import DependencyType
@@ -51,8 +53,9 @@ async def serve(settings: Settings) -> None:
         )
         health = Health(process.ops.live, process.ops.ready)
         app = site(services, health, issuer=settings.token_issuer, public_url=settings.public_url)
+        measured = Measured(app, HttpMetrics(PREFIXES["gateway"]))
         server = HttpServer(
-            Measured(app, HttpMetrics(PREFIXES["gateway"])),
+            Traced(measured) if telemetry.active() else measured,
             host=settings.host,
             port=settings.port,
             tls=settings.tls.http_server_context(),

@@ -16,7 +16,7 @@ from litestar.types import ExceptionHandlersMap
 from gateway.http import answers
 from gateway.http.body import ClientLeft
 from gateway.http.schemas.errors import ErrorAnswer, ErrorBody, ErrorDetail
-from services.chassis import request_id
+from services.chassis import request_id, telemetry
 from services.chassis.logs import get_logger
 from services.model.errors import (
     ArtStoreError,
@@ -99,6 +99,7 @@ def answer(error: ArtStoreError, headers: Mapping[str, str] | None = None) -> Re
             code=error.code.value,
             message=FAULT if hidden else error.message,
             request_id=request_id.current(),
+            trace_id=telemetry.trace_id() or None,
             details=None if hidden else details,
         )
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 import grpc
 
+from services.chassis import telemetry
 from services.chassis.tls import TlsFiles, element_server_name, server_name_of
 
 MAX_MESSAGE_BYTES = 4 << 20
@@ -50,6 +51,7 @@ def open_channel(address: str, *, server_name: str, tls: TlsFiles) -> grpc.aio.C
         address,
         tls.channel_credentials(),
         options=[*_CHANNEL_OPTIONS, ("grpc.ssl_target_name_override", server_name)],
+        interceptors=telemetry.client_interceptors() or None,
     )
 
 

@@ -17,7 +17,7 @@ import grpc
 from structlog.contextvars import bind_contextvars
 
 from services.chassis import caller as callers
-from services.chassis import deadlines, request_id
+from services.chassis import deadlines, request_id, telemetry
 from services.chassis.authentication import Authenticator
 from services.chassis.authorization import Authorization
 from services.chassis.caller import Caller, Identity
@@ -26,7 +26,7 @@ from services.chassis.inflight import InFlight
 from services.chassis.logs import get_logger
 from services.chassis.metrics import RpcMetrics
 from services.chassis.watches import Stopping, watches
-from services.model.errors import ArtStoreError, DeadlineExceeded, Forbidden, InternalError
+from services.model.errors import ArtStoreError, DeadlineExceeded, ErrorCode, Forbidden, InternalError
 
 MAX_MESSAGE = 1000
 """Characters of an error's message that go into the status: trailers have a size limit."""
@@ -74,12 +74,14 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     async def _around(self, method: str, context: Context) -> AsyncIterator[None]:
         started = time.perf_counter()
         code = "OK"
+        span = telemetry.NONE
         self._metrics.in_flight.inc()
         try:
             with nullcontext() if watches(method) else self.calls:
                 metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
                 given_id = request_id.accept(metadata.get(request_id.HEADER))
                 request_id.bind(given_id)
+                span = self._span(method, metadata)
                 # Never unbound: each call has a task, and with it a context, of its own. A stream that its caller left
                 # is closed in yet another context, which could not unbind it.
                 bind_contextvars(request_id=given_id, method=method)
@@ -100,6 +102,14 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             self._metrics.in_flight.dec()
             self._metrics.requests.labels(method, code).inc()
             self._metrics.duration.labels(method).observe(time.perf_counter() - started)
+            span.end(code, failed=code == ErrorCode.INTERNAL_ERROR, request_id=request_id.current())
+
+    def _span(self, method: str, metadata: dict[str, str]) -> telemetry.Span:
+        if watches(method):  # it has no end that would tell anything
+            return telemetry.NONE
+        service, _, name = method.lstrip("/").rpartition("/")
+        attributes = {"rpc.system": "grpc", "rpc.service": service, "rpc.method": name}
+        return telemetry.serving(method.lstrip("/"), metadata, attributes)
 
     async def _admit(self, method: str, metadata: dict[str, str], context: Context, given_id: str) -> None:
         """Find out who calls, and refuse whoever may not."""

@@ -19,7 +19,7 @@ from typing import Any, Protocol, Self, TypeVar
 import uvloop
 from pydantic_settings import BaseSettings
 
-from services.chassis import describe, lag, logs, memory
+from services.chassis import describe, lag, logs, memory, telemetry
 from services.chassis.dependencies import Dependencies, DependencyType
 from services.chassis.http import HttpServer
 from services.chassis.metrics import PREFIXES, ProcessMetrics
@@ -43,9 +43,11 @@ class Drains(Protocol):
 class Process:
     """Enter it, build the parts, then `await process.serve(server)`."""
 
-    def __init__(self, service: str, settings: ProcessSettings) -> None:
+    def __init__(self, service: str, settings: ProcessSettings, *, instance: str = "") -> None:
+        """`instance`: what tells this process from others of the service in traces."""
         self._settings = settings
         self._service = service
+        self._instance = {"service.version": VERSION, **({"service.instance.id": instance} if instance else {})}
         self._stack = AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
         self._stop = asyncio.Event()
@@ -57,6 +59,7 @@ class Process:
 
     async def __aenter__(self) -> Self:
         logs.configure(self._service, level=self._settings.log_level, style=self._settings.log_format)
+        telemetry.start(self._service, load(TelemetrySettings), **self._instance)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
@@ -73,6 +76,7 @@ class Process:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._stack.aclose()
         await self._ops_server.drain(timedelta(seconds=1))
+        await asyncio.to_thread(telemetry.stop)
 
     async def enter(self, resource: AbstractAsyncContextManager[Entered]) -> Entered:
         """Open `resource` now; it is closed when the process ends."""

@@ -10,6 +10,8 @@ import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 from structlog.types import EventDict, Processor
 
+from services.chassis import telemetry
+
 # Without the values of local variables, which both of structlog's formatters show if they may: tokens, client secrets
 # and documents are among them.
 _TRACEBACKS = structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
@@ -25,6 +27,8 @@ def configure(service: str, *, level: str, style: str) -> None:
 
     def add_service(_: Any, __: str, event: EventDict) -> EventDict:
         event["service"] = service
+        if trace_id := telemetry.trace_id():
+            event["trace_id"] = trace_id
         return event
 
     shared: list[Processor] = [

@@ -41,7 +41,7 @@ REBUILD_EVERY = timedelta(seconds=10)
 async def serve(settings: Settings) -> None:
     """Serve until a signal comes."""
     clock = SystemClock()
-    async with Process("storage", settings) as process:
+    async with Process("storage", settings, instance=settings.storage_id) as process:
         element = await process.enter(_opened(settings, clock))
         finishing = Finishing()
         process.closing(finishing.ended)

@@ -24,6 +24,8 @@ class ErrorBody(msgspec.Struct, frozen=True, omit_defaults=True):
     """Finds the request in the logs; also in the header X-Request-Id."""
     details: list[ErrorDetail] | None = None
     """The fields that are wrong, where there are some."""
+    trace_id: str | None = None
+    """Finds the request among the traces, where the operator records them (W3C Trace Context)."""
 
 
 class ErrorAnswer(msgspec.Struct, frozen=True):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from services.chassis import telemetry
 from services.chassis.logs import get_logger
 from services.model.errors import ServiceUnavailable
 
@@ -121,6 +122,7 @@ async def open_database(dsn: str, *, size: int, application: str = "artstore-adm
 
     None is opened yet: a process may start before PostgreSQL does.
     """
+    telemetry.trace_sql()
     pool = asyncpg.create_pool(
         dsn,
         min_size=0,

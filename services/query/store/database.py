@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 
 import asyncpg
 
+from services.chassis import telemetry
 from services.chassis.logs import get_logger
 from services.model.errors import DeadlineExceeded, ServiceUnavailable, ValidationFailed
 
@@ -111,6 +112,7 @@ async def open_database(dsn: str, *, size: int, statement_timeout: timedelta) ->
 
     None is opened yet: a process may start before PostgreSQL does.
     """
+    telemetry.trace_sql()
     pool = asyncpg.create_pool(
         dsn,
         min_size=0,
