@@ -10,6 +10,7 @@ from clients.health import serving
 from clients.ingester import IngesterClient
 from clients.maintenance import MaintenanceClient
 from clients.query import QueryClient
+from clients.users import SessionsClient, UsersClient
 from gateway.config import Settings
 from gateway.http import Health, Services, site
 from gateway.http.keys import LastKnownKeys
@@ -47,6 +48,8 @@ async def serve(settings: Settings) -> None:
             elements=admin,
             maintenance=MaintenanceClient(channels["admin"]),
             accounts=AccountsClient(channels["admin"]),
+            sessions=SessionsClient(channels["admin"]),
+            users=UsersClient(channels["admin"]),
             ingest=IngesterClient(channels["ingester"]),
             documents=QueryClient(channels["query"]),
             verifier=verifier,

@@ -15,7 +15,17 @@ from clients.admin import IssuedToken, OAuthRefusal
 from services.chassis.caller import Identity
 from services.model.elements import Element, ElementInfo, ElementStatus, Mode
 from services.model.files import ByteRange, FileAttributes, FileChange, FileStatus, NewFile
-from services.model.identity import Account, AccountChange, AccountSecret, AccountStatus
+from services.model.identity import (
+    Account,
+    AccountChange,
+    AccountSecret,
+    AccountStatus,
+    Self,
+    Session,
+    User,
+    UserChange,
+    UserRole,
+)
 from services.model.ids import ElementId, FileId
 from services.model.paging import Page, PageRequest
 from services.model.search import SearchHit, SearchRequest
@@ -103,6 +113,51 @@ class Accounts(Protocol):
     ) -> AccountSecret:
         """None: as the installation has it."""
         ...
+
+
+class Sessions(Protocol):
+    """People who log in, and what everybody may ask about himself."""
+
+    async def login(self, username: str, password: str) -> Session: ...
+
+    async def refresh(self, refresh_token: str) -> Session:
+        """Spends the token; one that was spent before ends its session."""
+        ...
+
+    async def logout(self, refresh_token: str) -> None:
+        """A token that is not known is none of it."""
+        ...
+
+    async def get_self(self, *, on_behalf_of: Identity | None) -> Self: ...
+
+    async def change_password(self, current: str, new: str, *, on_behalf_of: Identity | None) -> None: ...
+
+
+class Users(Protocol):
+    """People, administered."""
+
+    async def list_users(self, page: PageRequest, *, on_behalf_of: Identity | None) -> Page[User]: ...
+
+    async def get_user(self, user_id: str, *, on_behalf_of: Identity | None) -> User: ...
+
+    async def create_user(
+        self,
+        username: str,
+        password: str,
+        role: UserRole,
+        *,
+        full_name: str = "",
+        email: str = "",
+        on_behalf_of: Identity | None,
+    ) -> User: ...
+
+    async def update_user(self, user_id: str, change: UserChange, *, on_behalf_of: Identity | None) -> User: ...
+
+    async def delete_user(self, user_id: str, *, on_behalf_of: Identity | None) -> None: ...
+
+    async def reset_password(self, user_id: str, new: str, *, on_behalf_of: Identity | None) -> None: ...
+
+    async def unlock_user(self, user_id: str, *, on_behalf_of: Identity | None) -> User: ...
 
 
 class Ingest(Protocol):

@@ -44,6 +44,19 @@ from clients.wire.files import (
 from clients.wire.paging import page_from_proto, page_info_to_proto, page_request_from_proto, page_request_to_proto
 from clients.wire.scalars import time_from_proto, time_to_proto
 from clients.wire.search import hit_from_proto, hit_to_proto, search_from_proto, search_to_proto
+from clients.wire.users import (
+    optional_role_from_proto,
+    role_from_proto,
+    role_to_proto,
+    self_from_proto,
+    self_to_proto,
+    session_from_proto,
+    session_to_proto,
+    user_from_proto,
+    user_status_from_proto,
+    user_status_to_proto,
+    user_to_proto,
+)
 
 __all__ = [
     "account_from_proto",
@@ -70,6 +83,7 @@ __all__ = [
     "mode_to_proto",
     "new_file_from_proto",
     "new_file_to_proto",
+    "optional_role_from_proto",
     "page_from_proto",
     "page_info_to_proto",
     "page_request_from_proto",
@@ -79,12 +93,22 @@ __all__ = [
     "range_from_proto",
     "range_to_proto",
     "required_mode_from_proto",
+    "role_from_proto",
+    "role_to_proto",
     "search_from_proto",
     "search_to_proto",
+    "self_from_proto",
+    "self_to_proto",
+    "session_from_proto",
+    "session_to_proto",
     "status_from_proto",
     "status_to_proto",
     "time_from_proto",
     "time_to_proto",
     "trailer_from_proto",
     "trailer_to_proto",
+    "user_from_proto",
+    "user_status_from_proto",
+    "user_status_to_proto",
+    "user_to_proto",
 ]

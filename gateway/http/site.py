@@ -21,9 +21,11 @@ from gateway.http.openapi.document import document
 from gateway.http.request_ids import RequestIds
 from gateway.http.resource import Resource
 from gateway.http.search import Search
+from gateway.http.sessions import LoginSessions
 from gateway.http.unread import UnreadBodies
 from gateway.http.uploads import Uploads
-from gateway.ports import Accounts, Documents, Elements, Ingest, Maintenance, Tokens
+from gateway.http.users import AdminUsers
+from gateway.ports import Accounts, Documents, Elements, Ingest, Maintenance, Sessions, Tokens, Users
 from services.chassis.http import AsgiApp
 from services.chassis.ops import VERSION
 from services.chassis.tokens import KeySource
@@ -41,6 +43,8 @@ class Services:
     elements: Elements
     maintenance: Maintenance
     accounts: Accounts
+    sessions: Sessions
+    users: Users
     ingest: Ingest
     documents: Documents
     verifier: Verifier
@@ -64,6 +68,8 @@ def litestar(services: Services, health: Health, *, issuer: str, public_url: str
         Search(services.documents, bearer),
         StorageElements(services.elements, bearer, base=BASE),
         ElementMaintenance(services.maintenance, bearer),
+        LoginSessions(services.sessions, bearer),
+        AdminUsers(services.users, bearer, base=BASE),
         ServiceAccounts(services.accounts, bearer, base=BASE),
         Docs(document(version=VERSION, base=BASE), base=BASE),
         health,

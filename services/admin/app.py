@@ -13,7 +13,7 @@ from services.admin.config import DatabaseSettings, MigrateSettings, Settings
 from services.admin.ports import KeysUnreadable
 from services.admin.rpc.element_control import StorageControl
 from services.admin.rpc.element_peer import StoragePeer
-from services.admin.store.accounts import PostgresAccounts, PostgresUsers
+from services.admin.store.accounts import PostgresAccounts
 from services.admin.store.database import open_database
 from services.admin.store.elements import PostgresElements
 from services.admin.store.keys import PostgresKeys
@@ -21,7 +21,11 @@ from services.admin.store.migrations import MigrationError, migrate_to, migratin
 from services.admin.store.registry import PostgresRegistry
 from services.admin.store.roles import ensure_reader
 from services.admin.store.sealing import Sealer
+from services.admin.store.sessions import PostgresLoginGuard, PostgresSessions
+from services.admin.store.users import PostgresUsers
+from services.admin.usecases.access_tokens import AccessTokens
 from services.admin.usecases.change_account import DeleteAccount, RotateAccountSecret, UpdateAccount
+from services.admin.usecases.check_password import CheckPassword
 from services.admin.usecases.create_account import CreateAccount
 from services.admin.usecases.first_start import EnsureFirstAdmin, EnsureSystemAccount
 from services.admin.usecases.follow_elements import FollowElements
@@ -30,6 +34,7 @@ from services.admin.usecases.key_ring import KeyRing
 from services.admin.usecases.list_accounts import GetAccount, ListAccounts
 from services.admin.usecases.list_elements import GetElement, ListElements
 from services.admin.usecases.mark_missing import MarkMissing
+from services.admin.usecases.own_account import ChangePassword, GetSelf
 from services.admin.usecases.passwords import Argon2Passwords
 from services.admin.usecases.prepare import Prepare
 from services.admin.usecases.register_element import RegisterElement
@@ -37,7 +42,17 @@ from services.admin.usecases.register_file import LocateFile, RegisterFile
 from services.admin.usecases.rotate_system_secret import RotateSystemSecret
 from services.admin.usecases.run_element import LookIntoElement, TransitionElementMode
 from services.admin.usecases.select_element import SelectElement
+from services.admin.usecases.sessions import Login, Logout, PruneSessions, Refresh
 from services.admin.usecases.standing import Standing
+from services.admin.usecases.users import (
+    CreateUser,
+    DeleteUser,
+    GetUser,
+    ListUsers,
+    ResetPassword,
+    UnlockUser,
+    UpdateUser,
+)
 from services.admin.usecases.watch_elements import WatchElements
 from services.chassis import logs
 from services.chassis.authentication import BearerAuthenticator
@@ -50,6 +65,8 @@ from services.chassis.settings import read_secret
 from services.chassis.tokens import TokenVerifier
 from services.model.errors import ArtStoreError
 
+PRUNE_INTERVAL = timedelta(minutes=10)
+"""How often expired sessions are forgotten."""
 PATIENCE = 3
 """Heartbeats for which an element that answers too slowly still counts as online."""
 
@@ -68,12 +85,24 @@ async def serve(settings: Settings) -> None:
         peer, control = StoragePeer(pool, settings.tls), StorageControl(pool)
         elements, registry = PostgresElements(database), PostgresRegistry(database)
         accounts = PostgresAccounts(database)
-        standing = Standing(accounts=accounts)
+        users, sessions, guard = PostgresUsers(database), PostgresSessions(database), PostgresLoginGuard(database)
+        passwords = await process.enter(Argon2Passwords())
+        standing = Standing(accounts=accounts, users=users)
         keys = KeyRing(keys=PostgresKeys(database, sealer), clock=clock)
         system = EnsureSystemAccount(accounts=accounts, clock=clock, show=_show)
-        first_admin = EnsureFirstAdmin(
-            users=PostgresUsers(database), passwords=await process.enter(Argon2Passwords()), clock=clock
+        first_admin = EnsureFirstAdmin(users=users, accounts=accounts, passwords=passwords, clock=clock)
+        tokens = AccessTokens(
+            keys=keys, issuer=settings.issuer, audience=settings.token_audience, lifetime=settings.token_lifetime
         )
+        check = CheckPassword(
+            users=users,
+            guard=guard,
+            passwords=passwords,
+            clock=clock,
+            limit=settings.login_failures,
+            lock=settings.login_lock,
+        )
+        refresh_lifetime = settings.refresh_lifetime
         prepare = Prepare(
             keys.ensure,
             partial(system, settings.system_client_id, _secret(settings.system_client_secret_file)),
@@ -88,14 +117,7 @@ async def serve(settings: Settings) -> None:
         names = rpc.add_to(
             server.grpc,
             rpc.UseCases(
-                issue_token=IssueToken(
-                    accounts=accounts,
-                    keys=keys,
-                    clock=clock,
-                    issuer=settings.issuer,
-                    audience=settings.token_audience,
-                    lifetime=settings.token_lifetime,
-                ),
+                issue_token=IssueToken(accounts=accounts, tokens=tokens, clock=clock),
                 keys=keys,
                 list_elements=ListElements(elements=elements),
                 get_element=GetElement(elements=elements),
@@ -122,6 +144,31 @@ async def serve(settings: Settings) -> None:
                     lifetime=settings.secret_lifetime,
                     overlap=settings.secret_overlap,
                 ),
+                users=rpc.UserUseCases(
+                    login=Login(
+                        check=check,
+                        users=users,
+                        sessions=sessions,
+                        tokens=tokens,
+                        clock=clock,
+                        lifetime=refresh_lifetime,
+                    ),
+                    refresh=Refresh(
+                        users=users, sessions=sessions, tokens=tokens, clock=clock, lifetime=refresh_lifetime
+                    ),
+                    logout=Logout(sessions=sessions),
+                    get_self=GetSelf(users=users, accounts=accounts, clock=clock),
+                    change_password=ChangePassword(users=users, accounts=accounts, check=check, passwords=passwords),
+                    list_users=ListUsers(users=users, clock=clock),
+                    get_user=GetUser(users=users, clock=clock),
+                    create_user=CreateUser(
+                        users=users, accounts=accounts, standing=standing, passwords=passwords, clock=clock
+                    ),
+                    update_user=UpdateUser(users=users, standing=standing, clock=clock),
+                    delete_user=DeleteUser(users=users, standing=standing),
+                    reset_password=ResetPassword(users=users, guard=guard, standing=standing, passwords=passwords),
+                    unlock_user=UnlockUser(users=users, guard=guard, standing=standing, clock=clock),
+                ),
             ),
         )
         process.depends(
@@ -133,6 +180,8 @@ async def serve(settings: Settings) -> None:
         )
         process.check("first_start", prepare.check)
         process.background(prepare())
+        prune = PruneSessions(sessions=sessions, guard=guard, clock=clock, lock=settings.login_lock)
+        process.background(Loop("forget sessions", PRUNE_INTERVAL, prune).run())
         process.background(Loop("watch elements", settings.heartbeat_interval, watch).run())
         process.background(Loop("tell of elements", NEWS, follow).run())
         await server.start(names, show_public=True)

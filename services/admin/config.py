@@ -60,6 +60,13 @@ class Settings(ProcessSettings, DatabaseSettings):
         timedelta(hours=24),
         description="How long the old secret stays valid after a rotation, where none is asked.",
     )
+    refresh_lifetime: Duration = Field(
+        timedelta(days=7), description="How long a person's refresh token is valid; each use gives a new one."
+    )
+    login_failures: int = Field(
+        5, ge=1, le=1000, description="Failed logins in a row after which a name is locked out for a while."
+    )
+    login_lock: Duration = Field(timedelta(minutes=15), description="How long it is locked out.")
     heartbeat_interval: Duration = Field(
         timedelta(seconds=5), description="How often each storage element is asked how it is."
     )

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
-from services.admin.domain.accounts import AdminUser, ServiceAccount
+from services.admin.domain.accounts import ServiceAccount
 from services.admin.domain.elements import ElementRecord
 from services.admin.domain.keys import SigningKey
 from services.admin.domain.listing import ElementFilter, Position
 from services.admin.domain.places import Place
 from services.admin.domain.registry import Entry, Located
+from services.admin.domain.users import AdminUser
 from services.chassis.caller import Identity
 from services.model.elements import ElementAddress, ElementInfo, Mode
+from services.model.errors import FieldProblem
 from services.model.files import FileAttributes, FileStatus
 from services.model.identity import AccountStatus
 from services.model.ids import ElementId, FileId
@@ -87,6 +89,84 @@ class UserStore(Protocol):
 
     async def add_first(self, user: AdminUser) -> bool:
         """Keep `user` unless there is any user already; of many callers at the same time one is told True."""
+        ...
+
+    async def find(self, username: str) -> AdminUser | None:
+        """The user of that name, without regard to case."""
+        ...
+
+    async def get(self, user_id: str) -> AdminUser | None:
+        """The user of that id (a UUID)."""
+        ...
+
+    async def page(self, *, limit: int, offset: int = 0, after: Place | None = None) -> tuple[Sequence[AdminUser], int]:
+        """At most `limit` users in the order of username (by code point) and id, and how many there are in all.
+
+        They begin after `after`, or at `offset`.
+        """
+        ...
+
+    async def add(self, user: AdminUser) -> None:
+        """Keep a new user. Raises `Conflict` when the name is taken, in whatever case."""
+        ...
+
+    async def change(self, user_id: str, decide: Callable[[AdminUser, int], AdminUser | None]) -> AdminUser | None:
+        """Replace the user by what `decide` makes of him, or remove him where that is None; return that.
+
+        `decide` is told how many other active administrators there are; nobody changes any user meanwhile. Id, name
+        and creation stay. Whose password changes or who is not active afterwards has no session any more. What
+        `decide` raises is raised, and nothing is changed. Raises `NotFound`.
+        """
+        ...
+
+    async def note_login(self, user_id: str, at: datetime) -> None:
+        """Keep when he last logged in; one who is gone is none of it."""
+        ...
+
+
+class LoginGuard(Protocol):
+    """Counts tries of passwords, of names that exist and of others alike, by name in lower case."""
+
+    async def attempt(self, name: str, *, now: datetime, limit: int, lock: timedelta) -> datetime | None:
+        """Count a try as failed before it is made; return until when the name is locked out, None if it is not.
+
+        The `limit`th failure in a row, none of them `lock` after the one before, locks for `lock`; a locked name counts
+        nothing. However many try at the same time, no more than `limit` are told None.
+        """
+        ...
+
+    async def forgive(self, name: str) -> None:
+        """The try succeeded, or somebody unlocks: there were no failures."""
+        ...
+
+    async def prune(self, before: datetime) -> int:
+        """Forget names that nobody has tried, and whose lock has ended, since `before`; return how many."""
+        ...
+
+
+class SessionStore(Protocol):
+    """Refresh tokens, by SHA-256: each is good for one use, and those of one session end together."""
+
+    async def begin(self, token_sha256: bytes, user: AdminUser, expires_at: datetime) -> bool:
+        """A new session; False, and none, if the user has another password now or is not active."""
+        ...
+
+    async def spend(
+        self, token_sha256: bytes, successor_sha256: bytes, *, now: datetime, expires_at: datetime
+    ) -> str | None:
+        """Use a token up and keep its successor; return the user's id.
+
+        None for one that is not known or has expired. One that was used before ends its session: somebody has a copy.
+        Of many that spend the same token at once at most one is told the id.
+        """
+        ...
+
+    async def end(self, token_sha256: bytes) -> bool:
+        """End the session of a token, used or not; return whether there was one."""
+        ...
+
+    async def prune(self, now: datetime) -> int:
+        """Forget tokens that have expired; return how many."""
         ...
 
 
@@ -205,6 +285,18 @@ class ElementPeer(Protocol):
 
 class Passwords(Protocol):
     """People's passwords."""
+
+    def problems(self, password: str, username: str, field: str) -> list[FieldProblem]:
+        """What is wrong with a password that somebody of that name wants; `field`: how the client calls it."""
+        ...
+
+    def require_room(self) -> None:
+        """Raise `RateLimited` while too many passwords wait to be looked at."""
+        ...
+
+    async def verify(self, kept: str | None, password: str) -> bool:
+        """Whether `password` is the one of which `kept` is kept; None: nobody's. All take the same time."""
+        ...
 
     async def hash(self, password: str) -> str:
         """What is kept of a password: argon2id in PHC string format. Costs tens of milliseconds and MiB."""

@@ -1,10 +1,10 @@
-"""Who may do what: scopes, service accounts, as every process speaks of them. No secret is ever in here."""
+"""Who may do what: scopes, service accounts and people, as every process speaks of them. No secret is ever in here."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 SCOPES = ("files:read", "files:write", "storage:read", "storage:write", "admin:read", "admin:write")
@@ -57,6 +57,80 @@ class AccountSecret:
 
     def __repr__(self) -> str:
         return f"AccountSecret({self.account.client_id!r})"  # never the secret: reprs end in logs
+
+
+class UserRole(StrEnum):
+    """What a person may do."""
+
+    ADMIN = "admin"
+    """Everything."""
+    READONLY = "readonly"
+    """Every read."""
+
+
+class UserStatus(StrEnum):
+    """Whether a person may log in."""
+
+    ACTIVE = "active"
+    LOCKED = "locked"
+    """Not for a while, after too many failures."""
+    DISABLED = "disabled"
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """A person who administers."""
+
+    id: str
+    """UUID."""
+    username: str
+    """Also the subject of his tokens."""
+    role: UserRole
+    status: UserStatus
+    created_at: datetime
+    full_name: str = ""
+    email: str = ""
+    locked_until: datetime | None = None
+    """Set exactly where the status is locked."""
+    last_login_at: datetime | None = None
+    totp_enabled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class UserChange:
+    """What a change sets; None leaves a property as it is."""
+
+    role: UserRole | None = None
+    status: UserStatus | None = None
+    """Active or disabled."""
+    full_name: str | None = None
+    email: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The tokens of somebody who logged in."""
+
+    access_token: str
+    expires_in: timedelta
+    refresh_token: str
+    """Opaque; good for one use."""
+    refresh_expires_in: timedelta
+    scope: str
+    """Scopes granted, separated by spaces."""
+
+    def __repr__(self) -> str:
+        return f"Session({self.scope!r})"  # never a token: reprs end in logs
+
+
+@dataclass(frozen=True, slots=True)
+class Self:
+    """Who is behind a token."""
+
+    subject: str
+    scopes: tuple[str, ...]
+    user: User | None
+    """None: a service account."""
 
 
 def in_order(scopes: Iterable[str]) -> tuple[str, ...]:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import count
 
-from services.admin.domain.accounts import AdminUser, ServiceAccount
+from services.admin.domain.accounts import ServiceAccount
 from services.admin.domain.elements import ElementRecord
 from services.admin.domain.keys import KeyState, SigningKey
 from services.admin.domain.listing import ElementFilter, Position
 from services.admin.domain.places import Place
 from services.admin.domain.registry import Entry, Located, supersedes
+from services.admin.domain.users import AdminUser
 from services.model.errors import Conflict, NotFound, ServiceUnavailable
 from services.model.files import FileAttributes, FileStatus
-from services.model.identity import AccountStatus
+from services.model.identity import SCOPES, AccountStatus
 from services.model.ids import ElementId, FileId
 
 
@@ -90,8 +92,11 @@ class MemoryAccounts:
 class MemoryUsers:
     """Fills `ports.UserStore`."""
 
-    def __init__(self) -> None:
+    def __init__(self, sessions: MemorySessions | None = None, guard: MemoryLoginGuard | None = None) -> None:
         self.users: list[AdminUser] = []
+        self._sessions = sessions or MemorySessions()
+        self._guard = guard or MemoryLoginGuard()
+        self._sessions.users = self
 
     async def any(self) -> bool:
         return bool(self.users)
@@ -101,6 +106,121 @@ class MemoryUsers:
             return False
         self.users.append(user)
         return True
+
+    async def find(self, username: str) -> AdminUser | None:
+        return self._seen(lambda each: each.username.lower() == username.lower())
+
+    async def get(self, user_id: str) -> AdminUser | None:
+        return self._seen(lambda each: each.id == user_id)
+
+    def _seen(self, is_meant: Callable[[AdminUser], bool]) -> AdminUser | None:
+        user = next(filter(is_meant, self.users), None)
+        return replace(user, locked_until=self._guard.locked_until(user.username.lower())) if user else None
+
+    async def page(self, *, limit: int, offset: int = 0, after: Place | None = None) -> tuple[Sequence[AdminUser], int]:
+        seen = [each for user in self.users if (each := await self.get(user.id)) is not None]
+        listed = sorted(seen, key=lambda each: (each.username, each.id))
+        rest = [each for each in listed if after is None or (each.username, each.id) > (after.name, after.id)]
+        return rest[offset : offset + limit], len(listed)
+
+    async def add(self, user: AdminUser) -> None:
+        if await self.find(user.username) is not None:
+            raise Conflict("this username is taken")
+        self.users.append(user)
+
+    async def change(self, user_id: str, decide: Callable[[AdminUser, int], AdminUser | None]) -> AdminUser | None:
+        before = await self.get(user_id)
+        if before is None:
+            raise NotFound("there is no such user")
+        administrators = [each for each in self.users if each.scopes == SCOPES and each.id != user_id]
+        after = decide(before, len(administrators))
+        self.users = [each for each in self.users if each.id != user_id] + ([after] if after else [])
+        if after is None or after.password_hash != before.password_hash or not after.scopes:
+            self._sessions.end_all(user_id)
+        return after
+
+    async def note_login(self, user_id: str, at: datetime) -> None:
+        self.users = [replace(each, last_login_at=at) if each.id == user_id else each for each in self.users]
+
+
+class MemoryLoginGuard:
+    """Fills `ports.LoginGuard`."""
+
+    def __init__(self) -> None:
+        self.failures: dict[str, tuple[int, datetime, datetime | None]] = {}
+
+    def locked_until(self, name: str) -> datetime | None:
+        return self.failures[name][2] if name in self.failures else None
+
+    async def attempt(self, name: str, *, now: datetime, limit: int, lock: timedelta) -> datetime | None:
+        count, last, until = self.failures.get(name, (0, now, None))
+        if until is not None and until > now:
+            return until
+        count = 1 if last + lock <= now else count + 1
+        self.failures[name] = (count, now, now + lock if count >= limit else None)
+        return None
+
+    async def forgive(self, name: str) -> None:
+        self.failures.pop(name, None)
+
+    async def prune(self, before: datetime) -> int:
+        old = [name for name, (_, last, until) in self.failures.items() if last < before and (until or last) < before]
+        for name in old:
+            del self.failures[name]
+        return len(old)
+
+
+@dataclass
+class KeptToken:
+    """A refresh token."""
+
+    family: int
+    user_id: str
+    expires_at: datetime
+    used: bool = False
+
+
+class MemorySessions:
+    """Fills `ports.SessionStore`."""
+
+    def __init__(self) -> None:
+        self.users: MemoryUsers
+        self.tokens: dict[bytes, KeptToken] = {}
+        self._families = count()
+
+    async def begin(self, token_sha256: bytes, user: AdminUser, expires_at: datetime) -> bool:
+        present = await self.users.get(user.id)
+        if present is None or present.password_hash != user.password_hash or not present.scopes:
+            return False
+        self.tokens[token_sha256] = KeptToken(next(self._families), user.id, expires_at)
+        return True
+
+    async def spend(
+        self, token_sha256: bytes, successor_sha256: bytes, *, now: datetime, expires_at: datetime
+    ) -> str | None:
+        token = self.tokens.get(token_sha256)
+        if token is not None and token.used:
+            await self.end(token_sha256)
+        if token is None or token.used or token.expires_at <= now:
+            return None
+        token.used = True
+        self.tokens[successor_sha256] = KeptToken(token.family, token.user_id, expires_at)
+        return token.user_id
+
+    async def end(self, token_sha256: bytes) -> bool:
+        token = self.tokens.get(token_sha256)
+        if token is None:
+            return False
+        self.tokens = {sha: each for sha, each in self.tokens.items() if each.family != token.family}
+        return True
+
+    def end_all(self, user_id: str) -> None:
+        self.tokens = {sha: each for sha, each in self.tokens.items() if each.user_id != user_id}
+
+    async def prune(self, now: datetime) -> int:
+        before = len(self.tokens)
+        self.tokens = {sha: each for sha, each in self.tokens.items() if each.expires_at > now}
+        return before - len(self.tokens)
 
 
 class MemoryKeys:

@@ -69,3 +69,54 @@ def test_the_system_account_cannot_be_ended(mesh: Mesh, client: httpx.Client) ->
     assert code(client.delete(address)) == (409, "CONFLICT")
     assert code(client.patch(address, json={"status": "disabled"})) == (409, "CONFLICT")
     assert code(client.patch(address, json={"scopes": ["files:read"]})) == (409, "CONFLICT")
+
+
+PASSWORD = "correct horse battery"
+
+
+def login(mesh: Mesh, username: str, password: str) -> httpx.Response:
+    with mesh.client() as client:
+        return client.post("/auth/login", json={"username": username, "password": password})
+
+
+def test_the_first_administrator_logs_in_and_the_session_goes_on_and_ends(mesh: Mesh) -> None:
+    session = login(mesh, mesh.info["admin_username"], mesh.info["admin_password"]).json()
+    assert session["token_type"] == "Bearer"
+    with mesh.client(session["access_token"]) as client:
+        me = client.get("/auth/me").json()
+        assert (me["subject"], me["user"]["role"]) == (mesh.info["admin_username"], "admin")
+        assert client.get("/files", params={"limit": 1}).status_code == 200
+        second = client.post("/auth/refresh", json={"refresh_token": session["refresh_token"]}).json()
+        third = client.post("/auth/refresh", json={"refresh_token": second["refresh_token"]}).json()
+        # Used twice: somebody has a copy, and the whole session ends.
+        for spent in (second, third):
+            answer = client.post("/auth/refresh", json={"refresh_token": spent["refresh_token"]})
+            assert code(answer) == (401, "UNAUTHORIZED")
+        assert client.post("/auth/logout", json={"refresh_token": "unknown"}).status_code == 204
+
+
+def test_a_user_is_made_locked_unlocked_changed_and_removed(mesh: Mesh, client: httpx.Client, word: str) -> None:
+    made = client.post("/admin-users", json={"username": word, "password": PASSWORD, "role": "readonly"})
+    assert made.status_code == 201, made.text
+    address = f"/admin-users/{made.json()['id']}"
+    for _ in range(5):
+        assert code(login(mesh, word, "wrong password")) == (401, "UNAUTHORIZED")
+    locked = login(mesh, word, PASSWORD)
+    assert code(locked) == (423, "ACCOUNT_LOCKED")
+    assert int(locked.headers["retry-after"]) > 0
+    assert client.get(address).json()["status"] == "locked"
+    assert client.post(f"{address}/unlock").json()["status"] == "active"
+    session = login(mesh, word, PASSWORD).json()
+    with mesh.client(session["access_token"]) as reader:
+        assert reader.get("/admin-users").status_code == 200
+        assert code(reader.delete(address)) == (403, "FORBIDDEN")
+        body = {"current_password": PASSWORD, "new_password": "password1234"}
+        assert code(reader.post("/auth/change-password", json=body)) == (400, "VALIDATION_ERROR")
+        body["new_password"] = "a much better one"
+        assert reader.post("/auth/change-password", json=body).status_code == 204
+    assert client.post(f"{address}/reset-password", json={"new_password": "and another one"}).status_code == 204
+    assert login(mesh, word, "and another one").status_code == 200
+    assert client.patch(address, json={"status": "disabled", "full_name": "Анна"}).json()["full_name"] == "Анна"
+    assert code(login(mesh, word, "and another one")) == (401, "UNAUTHORIZED")
+    assert client.delete(address).status_code == 204
+    assert code(client.get(address)) == (404, "NOT_FOUND")

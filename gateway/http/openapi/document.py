@@ -14,6 +14,8 @@ SCOPES = {
     "admin:write": "Change accounts and keys.",
 }
 
+TAGS = ("auth", "service accounts", "admin users", "files", "storage elements", "system")
+
 _ABOUT = """\
 Documents kept for a long time. Every answer carries `X-Request-Id`; every refusal has the same form, and its `code`
 never changes its meaning. Addresses that need a token want `Authorization: Bearer …` from `/auth/token`.
@@ -27,7 +29,7 @@ def document(*, version: str, base: str) -> Json:
         "info": {"title": "ArtStore", "version": version, "description": _ABOUT},
         "servers": [{"url": base}],
         "security": [{"bearer": []}],
-        "tags": [{"name": name} for name in ("auth", "service accounts", "files", "storage elements", "system")],
+        "tags": [{"name": name} for name in TAGS],
         "paths": PATHS,
         "components": {
             "schemas": schemas(),

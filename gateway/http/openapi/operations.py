@@ -5,6 +5,7 @@ from __future__ import annotations
 from gateway.http.openapi.accounts import ACCOUNTS
 from gateway.http.openapi.maintenance import MAINTENANCE
 from gateway.http.openapi.parts import Json, answer, errors, header, json_of, operation, path_id, query_of, ref
+from gateway.http.openapi.users import SESSIONS, USERS
 from gateway.http.schemas.auth import TokenAnswer, TokenError
 from gateway.http.schemas.elements import ElementPage, ElementsQuery, NewElement, StorageElement
 from gateway.http.schemas.files import ContentQuery, File, FilePage, FileUpdate, UploadMetadata
@@ -224,4 +225,4 @@ SYSTEM: Json = {
     },
 }  # fmt: skip
 
-PATHS: Json = {**AUTH, **ACCOUNTS, **FILES, **ELEMENTS, **MAINTENANCE, **SYSTEM}
+PATHS: Json = {**AUTH, **SESSIONS, **ACCOUNTS, **USERS, **FILES, **ELEMENTS, **MAINTENANCE, **SYSTEM}

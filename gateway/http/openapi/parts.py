@@ -22,6 +22,19 @@ from gateway.http.schemas.errors import ErrorAnswer
 from gateway.http.schemas.files import ContentQuery, File, FilePage, FileUpdate, UploadMetadata
 from gateway.http.schemas.maintenance import ElementFilesQuery, ElementNow, ModeTransition
 from gateway.http.schemas.search import FilesQuery, SearchAnswer, SearchBody
+from gateway.http.schemas.users import (
+    AdminUser,
+    AdminUserPage,
+    AdminUsersQuery,
+    AdminUserUpdate,
+    LoginAnswer,
+    LoginRequest,
+    Me,
+    NewAdminUser,
+    PasswordChange,
+    PasswordReset,
+    RefreshRequest,
+)
 from services.model.errors import ErrorCode
 
 Json = dict[str, Any]
@@ -30,7 +43,9 @@ _STRUCTS: list[type[msgspec.Struct]] = [
     File, FilePage, UploadMetadata, FileUpdate, ContentQuery, FilesQuery, SearchBody, SearchAnswer, StorageElement,
     ElementPage, NewElement, ElementsQuery, TokenAnswer, TokenError, ServerMetadata, ErrorAnswer,
     ServiceAccount, ServiceAccountWithSecret, ServiceAccountPage, ServiceAccountsQuery, NewServiceAccount,
-    ServiceAccountUpdate, SecretRotation, ElementNow, ElementFilesQuery, ModeTransition,
+    ServiceAccountUpdate, SecretRotation, LoginRequest, LoginAnswer, RefreshRequest, Me, PasswordChange, AdminUser,
+    AdminUserPage, AdminUsersQuery, NewAdminUser, AdminUserUpdate, PasswordReset,
+    ElementNow, ElementFilesQuery, ModeTransition,
 ]  # fmt: skip
 _PLACE = "#/components/schemas/{name}"
 

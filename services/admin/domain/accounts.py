@@ -1,4 +1,4 @@
-"""Service accounts and users."""
+"""Service accounts."""
 
 from __future__ import annotations
 
@@ -6,32 +6,11 @@ import hashlib
 import hmac
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 
 from services.model.identity import Account, AccountStatus
 
 NO_SECRET = bytes(32)
 """Stands in for a hash where there is none: nothing is known to have it."""
-
-MIN_PASSWORD_LENGTH = 12
-"""Characters in a person's password."""
-
-
-class UserRole(StrEnum):
-    """What a person may do."""
-
-    ADMIN = "admin"
-    """Everything."""
-    READONLY = "readonly"
-    """Every read."""
-
-
-class UserStatus(StrEnum):
-    """Whether a person may log in."""
-
-    ACTIVE = "active"
-    LOCKED = "locked"
-    DISABLED = "disabled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,20 +53,6 @@ class ServiceAccount:
             secret_expires_at=self.secret_expires_at, previous_secret_valid_until=self.previous_secret_valid_until,
             last_used_at=self.last_used_at,
         )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class AdminUser:
-    """A person who administers."""
-
-    id: str
-    """UUID."""
-    username: str
-    password_hash: str = field(repr=False)
-    """argon2id in PHC string format."""
-    role: UserRole
-    created_at: datetime
-    status: UserStatus = UserStatus.ACTIVE
 
 
 def hash_secret(secret: str) -> bytes:

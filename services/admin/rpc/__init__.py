@@ -18,6 +18,7 @@ from artstore.admin.v1 import (
     maintenance_pb2_grpc,
     registry_pb2,
     registry_pb2_grpc,
+    users_pb2,
 )
 
 from services.admin.rpc.accounts import AccountControlServicer, AccountReadServicer
@@ -26,6 +27,7 @@ from services.admin.rpc.elements import ElementControlServicer, ElementReadServi
 from services.admin.rpc.health import HealthWatchServicer
 from services.admin.rpc.maintenance import ElementLiveServicer, ElementMaintenanceServicer
 from services.admin.rpc.registry import RegistryRepairServicer, RegistryWriteServicer
+from services.admin.rpc.users import UserUseCases, add_users_to
 from services.admin.usecases.change_account import DeleteAccount, RotateAccountSecret, UpdateAccount
 from services.admin.usecases.create_account import CreateAccount
 from services.admin.usecases.follow_elements import FollowElements
@@ -64,6 +66,7 @@ class UseCases:
     update_account: UpdateAccount
     delete_account: DeleteAccount
     rotate_account_secret: RotateAccountSecret
+    users: UserUseCases
 
 
 def add_to(server: grpc.aio.Server, can: UseCases) -> list[str]:
@@ -93,5 +96,9 @@ def add_to(server: grpc.aio.Server, can: UseCases) -> list[str]:
         AccountControlServicer(can.create_account, can.update_account, can.delete_account, can.rotate_account_secret),
         server,
     )
-    files = (accounts_pb2, auth_pb2, elements_pb2, health_pb2, maintenance_pb2, registry_pb2)
+    add_users_to(server, can.users)
+    files = (accounts_pb2, auth_pb2, elements_pb2, health_pb2, maintenance_pb2, registry_pb2, users_pb2)
     return [service.full_name for file in files for service in file.DESCRIPTOR.services_by_name.values()]
+
+
+__all__ = ["UseCases", "UserUseCases", "add_to"]

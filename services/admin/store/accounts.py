@@ -1,4 +1,4 @@
-"""Service accounts and users in PostgreSQL."""
+"""Service accounts in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
-from services.admin.domain.accounts import AdminUser, ServiceAccount
+from services.admin.domain.accounts import ServiceAccount
 from services.admin.domain.places import Place
 from services.admin.store.database import Database
 from services.model.errors import Conflict, NotFound
@@ -52,11 +52,6 @@ UPDATE admin.service_accounts SET secret_sha256 = $2, secret_expires_at = $3, sc
 WHERE id = $1
 """
 _REMOVE = "DELETE FROM admin.service_accounts WHERE id = $1"
-_ADD_FIRST_USER = """
-INSERT INTO admin.users (id, username, password_hash, role, status, created_at)
-SELECT $1, $2, $3, $4, $5, $6 WHERE NOT EXISTS (SELECT FROM admin.users)
-ON CONFLICT DO NOTHING
-"""
 
 
 class PostgresAccounts:
@@ -117,20 +112,6 @@ class PostgresAccounts:
                 return changed
 
         return await self._database.run(work)
-
-
-class PostgresUsers:
-    """`ports.UserStore`."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def any(self) -> bool:
-        return await self._database.row("SELECT FROM admin.users LIMIT 1") is not None
-
-    async def add_first(self, user: AdminUser) -> bool:
-        values = (user.id, user.username, user.password_hash, user.role, user.status, user.created_at)
-        return await self._database.execute(_ADD_FIRST_USER, *values) == 1
 
 
 async def _keep(connection: Connection, account: ServiceAccount) -> None:

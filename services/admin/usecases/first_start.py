@@ -7,17 +7,15 @@ from collections.abc import Callable
 from uuid import uuid4
 
 from services.admin.domain.accounts import (
-    MIN_PASSWORD_LENGTH,
-    AdminUser,
     ServiceAccount,
-    UserRole,
     hash_secret,
 )
+from services.admin.domain.users import AdminUser, check_username
 from services.admin.ports import AccountStore, Passwords, UserStore
 from services.chassis.logs import get_logger
 from services.model.clock import Clock
-from services.model.errors import ValidationFailed
-from services.model.identity import SCOPES
+from services.model.errors import Conflict, raise_for
+from services.model.identity import SCOPES, UserRole
 
 log = get_logger(__name__)
 
@@ -59,17 +57,22 @@ class EnsureSystemAccount:
 class EnsureFirstAdmin:
     """Make the first administrator while there is no user at all."""
 
-    def __init__(self, *, users: UserStore, passwords: Passwords, clock: Clock) -> None:
+    def __init__(self, *, users: UserStore, accounts: AccountStore, passwords: Passwords, clock: Clock) -> None:
         self._users = users
+        self._accounts = accounts
         self._passwords = passwords
         self._clock = clock
 
     async def __call__(self, username: str | None, password: str | None) -> None:
-        """Add him unless there is any user, or none is wanted. Raises `ValidationFailed` for too short a password."""
+        """Add him unless there is any user, or none is wanted.
+
+        Raises `ValidationFailed` for a name or password that nobody may have, `Conflict` for the name of an account.
+        """
         if not username or not password or await self._users.any():
             return
-        if len(password) < MIN_PASSWORD_LENGTH:
-            raise ValidationFailed.of("password", f"must have at least {MIN_PASSWORD_LENGTH} characters")
+        raise_for(check_username(username) + self._passwords.problems(password, username, "password"))
+        if await self._accounts.find(username):
+            raise Conflict("the first administrator cannot have the client id of a service account as his name")
         user = AdminUser(
             id=str(uuid4()),
             username=username,

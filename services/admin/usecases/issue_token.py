@@ -6,17 +6,12 @@ import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from joserfc import jwt
-from joserfc.jwk import RSAKey
-
 from services.admin.domain.accounts import ServiceAccount
-from services.admin.domain.keys import ALGORITHM
 from services.admin.domain.oauth import OAuthRefused, TokenRequest, read_token_request
 from services.admin.ports import AccountStore
-from services.admin.usecases.key_ring import KeyRing
+from services.admin.usecases.access_tokens import AccessTokens, Signer
 from services.admin.usecases.oauth_server import Granted, grant
 from services.chassis.logs import get_logger
-from services.chassis.tokens import TOKEN_TYPE
 from services.model.clock import Clock
 from services.model.errors import ServiceUnavailable
 from services.model.identity import AccountStatus
@@ -45,41 +40,35 @@ class IssueToken:
         self,
         *,
         accounts: AccountStore,
-        keys: KeyRing,
+        tokens: AccessTokens,
         clock: Clock,
-        issuer: str,
-        audience: str,
-        lifetime: timedelta,
     ) -> None:
         self._accounts = accounts
-        self._keys = keys
+        self._tokens = tokens
         self._clock = clock
-        self._issuer = issuer
-        self._audience = audience
-        self._lifetime = lifetime
 
     async def __call__(self, form: Mapping[str, str], authorization: str) -> Granted:
         """Return a token. Raises `OAuthRefused`, or `ServiceUnavailable`.
 
         `form`: the body's fields; `authorization`: the header, empty where there was none.
         """
-        request = read_token_request(form, authorization, audience=self._audience)
+        request = read_token_request(form, authorization, audience=self._tokens.audience)
         account = await self._accounts.find(request.credentials.client_id) or NOBODY
-        key = await self._keys.signer()
+        sign = await self._tokens.signer()
         now = self._clock.now()
-        granted = self._grant(request, account, key, now)
+        granted = self._grant(request, account, sign, now)
         await self._note_use(account, now)
         return granted
 
-    def _grant(self, request: TokenRequest, account: ServiceAccount, key: RSAKey, now: datetime) -> Granted:
+    def _grant(self, request: TokenRequest, account: ServiceAccount, sign: Signer, now: datetime) -> Granted:
         asking = request.credentials.client_id
         try:
             granted = grant(
                 request,
                 account,
                 now=now,
-                lifetime=self._lifetime,
-                sign=lambda account, scope: self._sign(key, account, scope, now),
+                lifetime=self._tokens.lifetime,
+                sign=lambda account, scope: sign(account.client_id, account.client_id, scope, now),
             )
         except OAuthRefused as refusal:
             log.warning("a token was refused", client_id=asking, error=refusal.error, reason=refusal.description)
@@ -94,18 +83,3 @@ class IssueToken:
                 await self._accounts.note_use(account.id, now)
             except ServiceUnavailable:
                 log.warning("the use of an account could not be noted", client_id=account.client_id)
-
-    def _sign(self, key: RSAKey, account: ServiceAccount, scope: str, now: datetime) -> str:
-        """RFC 9068 section 2."""
-        issued = int(now.timestamp())
-        claims = {
-            "iss": self._issuer,
-            "aud": self._audience,
-            "sub": account.client_id,
-            "client_id": account.client_id,
-            "iat": issued,
-            "exp": issued + int(self._lifetime.total_seconds()),
-            "jti": secrets.token_urlsafe(16),
-            "scope": scope,
-        }
-        return jwt.encode({"alg": ALGORITHM, "typ": TOKEN_TYPE, "kid": key.kid}, claims, key, algorithms=[ALGORITHM])

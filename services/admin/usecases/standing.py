@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.admin.ports import AccountStore
+from services.admin.ports import AccountStore, UserStore
 from services.chassis.caller import Identity
 from services.chassis.logs import get_logger
 from services.model.errors import Unauthorized
@@ -16,8 +16,9 @@ log = get_logger(__name__)
 class Standing:
     """Looks the subject of a token up as it is now."""
 
-    def __init__(self, *, accounts: AccountStore) -> None:
+    def __init__(self, *, accounts: AccountStore, users: UserStore) -> None:
         self._accounts = accounts
+        self._users = users
 
     async def __call__(self, identity: Identity, *needed: str) -> frozenset[str]:
         """The scopes that both the token and the present account have.
@@ -34,6 +35,7 @@ class Standing:
 
     async def _present(self, subject: str) -> frozenset[str]:
         account = await self._accounts.find(subject)
-        if account is None or account.status is not AccountStatus.ACTIVE:
-            return frozenset()
-        return frozenset(account.scopes)
+        if account is not None:
+            return frozenset(account.scopes if account.status is AccountStatus.ACTIVE else ())
+        user = await self._users.find(subject)
+        return frozenset(user.scopes if user is not None and user.username == subject else ())

@@ -8,15 +8,25 @@ from typing import cast
 
 import pytest
 
-from services.admin.ports import AccountStore, ElementStore, FileRegistry, KeyStore, UserStore
-from services.admin.store.accounts import PostgresAccounts, PostgresUsers
+from services.admin.ports import AccountStore, ElementStore, FileRegistry, KeyStore, LoginGuard, SessionStore, UserStore
+from services.admin.store.accounts import PostgresAccounts
 from services.admin.store.database import Database, open_database
 from services.admin.store.elements import PostgresElements
 from services.admin.store.keys import PostgresKeys
 from services.admin.store.migrations import migrate_to, migrating, migrations
 from services.admin.store.registry import PostgresRegistry
 from services.admin.store.sealing import Sealer
-from tests.doubles.admin_stores import MemoryAccounts, MemoryElements, MemoryKeys, MemoryRegistry, MemoryUsers
+from services.admin.store.sessions import PostgresLoginGuard, PostgresSessions
+from services.admin.store.users import PostgresUsers
+from tests.doubles.admin_stores import (
+    MemoryAccounts,
+    MemoryElements,
+    MemoryKeys,
+    MemoryLoginGuard,
+    MemoryRegistry,
+    MemorySessions,
+    MemoryUsers,
+)
 from tests.support.postgres import PostgresServer
 
 KEY_ENCRYPTION_KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE"
@@ -31,6 +41,8 @@ class Stores:
     keys: KeyStore
     elements: ElementStore
     registry: FileRegistry
+    guard: LoginGuard
+    sessions: SessionStore
 
 
 @pytest.fixture
@@ -47,7 +59,10 @@ async def database(postgres: PostgresServer) -> AsyncIterator[Database]:
 def stores(request: pytest.FixtureRequest) -> Stores:
     if request.param == "memory":
         elements = MemoryElements()
-        return Stores(MemoryAccounts(), MemoryUsers(), MemoryKeys(), elements, MemoryRegistry(elements))
+        guard, sessions = MemoryLoginGuard(), MemorySessions()
+        users = MemoryUsers(sessions, guard)
+        registry = MemoryRegistry(elements)
+        return Stores(MemoryAccounts(), users, MemoryKeys(), elements, registry, guard, sessions)
     database = cast("Database", request.getfixturevalue("database"))
     return Stores(
         PostgresAccounts(database),
@@ -55,6 +70,8 @@ def stores(request: pytest.FixtureRequest) -> Stores:
         PostgresKeys(database, Sealer(KEY_ENCRYPTION_KEY)),
         PostgresElements(database),
         PostgresRegistry(database),
+        PostgresLoginGuard(database),
+        PostgresSessions(database),
     )
 
 
@@ -66,6 +83,16 @@ def accounts(stores: Stores) -> AccountStore:
 @pytest.fixture
 def users(stores: Stores) -> UserStore:
     return stores.users
+
+
+@pytest.fixture
+def guard(stores: Stores) -> LoginGuard:
+    return stores.guard
+
+
+@pytest.fixture
+def sessions(stores: Stores) -> SessionStore:
+    return stores.sessions
 
 
 @pytest.fixture

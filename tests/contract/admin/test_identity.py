@@ -9,12 +9,13 @@ from datetime import timedelta
 
 import pytest
 
-from services.admin.domain.accounts import AdminUser, ServiceAccount, UserRole, hash_secret
+from services.admin.domain.accounts import ServiceAccount, hash_secret
 from services.admin.domain.keys import KeyState, SigningKey
 from services.admin.domain.places import Place
+from services.admin.domain.users import AdminUser
 from services.admin.ports import AccountStore, KeyStore, UserStore
 from services.model.errors import Conflict, NotFound
-from services.model.identity import AccountStatus
+from services.model.identity import AccountStatus, UserRole
 from tests.support.admin_things import NOW, account
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from artstore.admin.v1 import accounts_pb2, auth_pb2, elements_pb2, registry_pb2
+from artstore.admin.v1 import accounts_pb2, auth_pb2, elements_pb2, registry_pb2, users_pb2
 from artstore.auth.v1 import requires_pb2
 from google.protobuf.message_factory import GetMessageClass
 
@@ -97,7 +97,7 @@ async def test_a_lesser_administrator_grants_no_more_than_he_has(
         await client.rotate_account_secret(system.id, on_behalf_of=lesser)
 
 
-FILES = (accounts_pb2, auth_pb2, elements_pb2, registry_pb2)
+FILES = (accounts_pb2, auth_pb2, elements_pb2, registry_pb2, users_pb2)
 ONLY_LOOK = {"artstore.admin.v1.PlacementService/SelectElement", "artstore.admin.v1.RegistryWriteService/LocateFile"}
 """They want a writing scope for what will follow elsewhere, and change nothing at Admin."""
 
@@ -152,7 +152,10 @@ def boss_scopes() -> set[str]:
 
 
 def valid_request(method: str) -> bytes:
-    """A request whose fields can be understood; all of them have their id in field 1, or none."""
-    with_id = ("UpdateAccount", "DeleteAccount", "RotateAccountSecret")
+    """A request whose fields can be understood, so that it is refused for who makes it, not for what it says."""
+    name = method.rpartition("/")[2]
+    if name == "CreateUser":
+        return users_pb2.CreateUserRequest(role=users_pb2.USER_ROLE_READONLY).SerializeToString()
+    with_id = ("Account", "AccountSecret", "User", "ResetPassword")
     text = b"0198c0de-0000-7000-8000-000000000000"
-    return bytes([0x0A, len(text)]) + text if method.rpartition("/")[2] in with_id else b""
+    return bytes([0x0A, len(text)]) + text if name.endswith(with_id) and name != "CreateAccount" else b""

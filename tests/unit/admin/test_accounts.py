@@ -18,7 +18,7 @@ from services.model.errors import Conflict, Forbidden, Unauthorized, ValidationF
 from services.model.identity import SCOPES, AccountChange, AccountStatus
 from services.model.ids import Subject
 from services.model.paging import PageRequest
-from tests.doubles.admin_stores import MemoryAccounts
+from tests.doubles.admin_stores import MemoryAccounts, MemoryUsers
 from tests.doubles.clock import FakeClock
 from tests.support.admin_things import NOW, SECRET, account
 
@@ -33,7 +33,7 @@ class Office:
         self.clock = FakeClock(NOW)
         self.boss = account(client_id="sa_boss", name="boss", scopes=scopes or SCOPES)
         self.store = MemoryAccounts(self.boss)
-        standing = Standing(accounts=self.store)
+        standing = Standing(accounts=self.store, users=MemoryUsers())
         self.by = Identity(Subject("sa_boss"), frozenset(SCOPES), "token")
         self.create = CreateAccount(accounts=self.store, standing=standing, clock=self.clock, lifetime=90 * DAY)
         self.update = UpdateAccount(accounts=self.store, standing=standing)

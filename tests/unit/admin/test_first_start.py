@@ -5,14 +5,13 @@ from __future__ import annotations
 import argon2
 import pytest
 
-from services.admin.domain.accounts import UserRole
 from services.admin.ports import KeysUnreadable
 from services.admin.usecases.first_start import EnsureFirstAdmin, EnsureSystemAccount
 from services.admin.usecases.passwords import Argon2Passwords
 from services.admin.usecases.prepare import Prepare
 from services.admin.usecases.rotate_system_secret import RotateSystemSecret
 from services.model.errors import NotFound, ServiceUnavailable, ValidationFailed
-from services.model.identity import SCOPES
+from services.model.identity import SCOPES, UserRole
 from tests.doubles.admin_stores import MemoryAccounts, MemoryUsers
 from tests.doubles.clock import FakeClock
 from tests.support.admin_things import NOW, account
@@ -72,7 +71,7 @@ async def test_there_is_nothing_to_rotate_before_the_first_start() -> None:
 async def test_the_first_administrator_gets_an_argon2id_hash_and_is_made_once() -> None:
     users = MemoryUsers()
     async with Argon2Passwords() as passwords:
-        first = EnsureFirstAdmin(users=users, passwords=passwords, clock=FakeClock(NOW))
+        first = EnsureFirstAdmin(users=users, accounts=MemoryAccounts(), passwords=passwords, clock=FakeClock(NOW))
         await first("root", "correct horse battery")
         await first("root", "another password")
     (user,) = users.users
@@ -85,8 +84,8 @@ async def test_the_first_administrator_gets_an_argon2id_hash_and_is_made_once() 
 async def test_a_short_password_is_refused_before_it_is_hashed() -> None:
     users = MemoryUsers()
     async with Argon2Passwords() as passwords:
-        first = EnsureFirstAdmin(users=users, passwords=passwords, clock=FakeClock(NOW))
-        with pytest.raises(ValidationFailed, match="at least 12"):
+        first = EnsureFirstAdmin(users=users, accounts=MemoryAccounts(), passwords=passwords, clock=FakeClock(NOW))
+        with pytest.raises(ValidationFailed, match="12 to 256"):
             await first("root", "eleven char")
         await first(None, None)
         await first("root", None)

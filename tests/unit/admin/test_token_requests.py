@@ -12,6 +12,7 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 
 from services.admin.domain.oauth import OAuthErrorCode, OAuthRefused
+from services.admin.usecases.access_tokens import AccessTokens
 from services.admin.usecases.issue_token import IssueToken
 from services.admin.usecases.key_ring import KeyRing
 from services.admin.usecases.oauth_server import Granted
@@ -52,11 +53,8 @@ class Endpoint:
         )
         self.issue = IssueToken(
             accounts=self.accounts,
-            keys=self.ring,
+            tokens=AccessTokens(keys=self.ring, issuer=ISSUER, audience=AUDIENCE, lifetime=timedelta(minutes=30)),
             clock=self.clock,
-            issuer=ISSUER,
-            audience=AUDIENCE,
-            lifetime=timedelta(minutes=30),
         )
 
     async def ask(self, form: dict[str, str], authorization: str = "") -> Granted:
