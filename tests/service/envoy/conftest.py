@@ -9,7 +9,7 @@ import re
 import ssl
 import sys
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -121,12 +121,17 @@ class Doors:
             authority,
         )
 
-    async def open(self, name: str, *, change: Change | None = None, gateway_module: str = "gateway") -> Door:
-        """Start one. `change` edits the configuration (timeouts that a test does not want to wait for)."""
+    async def open(
+        self, name: str, *, change: Change | None = None, gateway_module: str = "gateway", **settings: Any
+    ) -> Door:
+        """Start one with `settings` of `Edge`.
+
+        `change` edits the configuration (timeouts that a test does not want to wait for).
+        """
         folder = self.folder / name
         port, gateway_port = free_port(), free_port()
         edge, authority = self.edge(folder, gateway_port=gateway_port, port=port)
-        configuration = yaml.safe_load(edge.render())
+        configuration = yaml.safe_load(replace(edge, **settings).render())
         if change:
             change(configuration)
         (folder / "envoy.yaml").write_text(yaml.safe_dump(configuration))

@@ -13,6 +13,8 @@ from tests.doubles.keys import SigningKeys
 
 UPLOAD = "/api/v1/files/upload"
 NEVER = "/api/v1/never-answered"
+LARGE = 10_000
+"""Bytes that are added to the answer where the query is "large"."""
 SLOW = "/api/v1/slow"
 BREAKS = ("/api/v1/breaks", "/api/v1/files/content")
 """It closes the connection instead of answering these."""
@@ -101,7 +103,7 @@ class FakeGateway:
             await asyncio.Event().wait()
         if seen.path == SLOW:
             await self.may_answer.wait()
-        self._send(writer, seen, {"path": seen.path})
+        self._send(writer, seen, {"path": seen.path, "filling": "x" * LARGE * seen.target.endswith("?large")})
         await writer.drain()
         return True
 
@@ -132,7 +134,7 @@ class FakeGateway:
     def _send(self, writer: asyncio.StreamWriter, seen: Seen, body: object) -> None:
         data = json.dumps(body).encode()
         head = (
-            "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nServer: fake\r\n"
+            'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nServer: fake\r\nETag: "one"\r\n'
             f"X-Request-Id: {seen.headers.get('x-request-id', '')}\r\nContent-Length: {len(data)}\r\n\r\n"
         )
         writer.write(head.encode() + (b"" if seen.method == "HEAD" else data))
