@@ -9,6 +9,7 @@ import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from services.chassis import contract
 from services.standalone import probes
@@ -24,7 +25,8 @@ AUTH_BURST = 20
 BURST = 2
 """The same for everything else."""
 
-_ACTIVE = re.compile(r"^http\.edge\.downstream_rq_active: (\d+)", re.MULTILINE)
+_GAUGES = r"^(http\.edge\.downstream_rq_active|cluster\.admin_watch\.upstream_rq_active)$"
+_GAUGE = re.compile(r"^(http|cluster)\.\S+: (\d+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ async def drain(admin_socket: Path) -> None:
 
 
 async def active_requests(admin_socket: Path) -> int:
-    """Return how many requests are being answered."""
-    _, body = await probes.request("GET", "/stats?filter=^http\\.edge\\.downstream_rq_active$", admin_socket)
-    found = _ACTIVE.search(body)
-    return int(found[1]) if found else 0
+    """Return how many requests are being answered that end by themselves: not those that watch something."""
+    _, body = await probes.request("GET", f"/stats?filter={quote(_GAUGES)}", admin_socket)
+    gauges = {found[1]: int(found[2]) for found in _GAUGE.finditer(body)}
+    return max(0, gauges.get("http", 0) - gauges.get("cluster", 0))  # one may end between the two
