@@ -8,15 +8,11 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from services.chassis.caller import module_of
-from services.chassis.logs import get_logger
-
-log = get_logger(__name__)
+from services.chassis.http_connection import connections
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -28,34 +24,11 @@ AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 KEEP_ALIVE = 75
 """Seconds that an idle connection is kept: longer than Envoy keeps it (60 s), so that it never meets a closed one."""
 
-WRITE_BUFFER = 128 << 10
-"""Bytes that wait for a client that does not read before our side is told to wait; with TLS it would be four times as
-many."""
-
 
 class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield  # signals are the process's, see lifespan.py
-
-
-def _protocol(callers: frozenset[str] | None) -> type[HttpToolsProtocol]:
-    """The protocol of connections; one whose caller has no certificate of these modules is cut off."""
-
-    class Protocol(HttpToolsProtocol):
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
-            transport.set_write_buffer_limits(high=WRITE_BUFFER)
-            super().connection_made(transport)
-            if callers is None:
-                return
-            certificate: Any = transport.get_extra_info("peercert") or {}
-            names = [value.encode() for kind, value in certificate.get("subjectAltName", ()) if kind == "URI"]
-            module, _ = module_of(names) or (None, None)
-            if module not in callers:
-                log.warning("a caller was turned away", module=module)
-                transport.abort()
-
-    return Protocol
 
 
 class HttpServer:
@@ -75,7 +48,7 @@ class HttpServer:
         factory = (lambda _config, _default: tls) if tls is not None else None
         self._config = uvicorn.Config(
             app,
-            http=_protocol(callers),
+            http=cast("type[asyncio.Protocol]", connections(callers)),  # uvicorn only calls it
             ws="none",
             lifespan="off",
             ssl_context_factory=factory,
