@@ -57,6 +57,12 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def descriptors(session: nox.Session) -> None:
+    """Write build/descriptors.binpb: what Envoy must know of the protos to speak JSON for them."""
+    session.run(BIN / "python", "-m", "tools.protos", "descriptors")
+
+
+@nox.session
 def tests(session: nox.Session) -> None:
     """All tests, the fastest first; arguments after `--` go to pytest."""
     folders = [f"tests/{name}" for name in TEST_FOLDERS if (ROOT / "tests" / name).is_dir()]

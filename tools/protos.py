@@ -1,6 +1,7 @@
 """The contract's tools: stubs, images and the checks on them.
 
-`python -m tools.protos check` is what `nox -s proto` runs; `python -m tools.protos write` writes the stubs.
+`python -m tools.protos check` is what `nox -s proto` runs; `python -m tools.protos write` writes the stubs,
+`python -m tools.protos descriptors` what Envoy must know of them.
 Nothing is fetched: protoc and buf come from the development requirements, `google/*` from googleapis-common-protos.
 """
 
@@ -197,11 +198,25 @@ def descriptors(tree: Path = ROOT) -> FileDescriptorSet:
         return FileDescriptorSet.FromString(path.read_bytes())
 
 
+def write_descriptors(tree: Path = ROOT) -> Path:
+    """Write what Envoy transcodes by, from the stubs at hand; return where."""
+    from services.chassis import contract  # loads the stubs, which may just be what is to be written
+
+    path = tree / "build/descriptors.binpb"
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(contract.descriptor_set(contract.public_services()).SerializeToString())
+    return path
+
+
 def main() -> int:
     """Run the named command; print what was done."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=["check", "write"])
-    if parser.parse_args().command == "write":
+    parser.add_argument("command", choices=["check", "write", "descriptors"])
+    command = parser.parse_args().command
+    if command == "descriptors":
+        print(f"wrote {write_descriptors()}")
+        return 0
+    if command == "write":
         write_stubs()
         print(f"wrote {STUBS}")
         return 0

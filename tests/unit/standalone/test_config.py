@@ -52,6 +52,34 @@ def test_every_problem_is_named_and_no_password(monkeypatch: pytest.MonkeyPatch)
     assert "hunter2" not in str(caught.value)
 
 
+def test_who_may_call_and_how_often() -> None:
+    plain = config.load({"HOME": "/h"})
+    assert (plain.cors_origins, plain.auth_rate, plain.rate) == ((), 5, 5000)
+    told = config.load(
+        {
+            "HOME": "/h",
+            "ARTSTORE_CORS_ORIGINS": "https://app.example.org, http://localhost:3000",
+            "ARTSTORE_AUTH_RATE": "1",
+            "ARTSTORE_RATE": "10",
+        }
+    )
+    assert told.cors_origins == ("https://app.example.org", "http://localhost:3000")
+    assert (told.auth_rate, told.rate) == (1, 10)
+
+
+@pytest.mark.parametrize("origin", ["*", "app.example.org", "https://app.example.org/", "https://a, null", "ftp://a"])
+def test_an_origin_is_one_that_a_browser_sends(origin: str) -> None:
+    with pytest.raises(StandaloneError, match="ARTSTORE_CORS_ORIGINS"):
+        config.load({"HOME": "/h", "ARTSTORE_CORS_ORIGINS": origin})
+
+
+@pytest.mark.parametrize("rate", ["0", "-1", "x", "1000001"])
+@pytest.mark.parametrize("name", ["ARTSTORE_AUTH_RATE", "ARTSTORE_RATE"])
+def test_a_rate_is_a_number_of_requests(name: str, rate: str) -> None:
+    with pytest.raises(StandaloneError, match=name):
+        config.load({"HOME": "/h", name: rate})
+
+
 @pytest.mark.parametrize("port", ["0", "65536", "-1", "٣", "84 43", "x"])
 def test_a_port_is_a_number_in_range(port: str) -> None:
     with pytest.raises(StandaloneError, match="ARTSTORE_PORT"):
