@@ -35,12 +35,17 @@ class Mesh:
         """Further settings for its commands."""
 
     @classmethod
-    def start(cls) -> Self:
-        """A running mesh. Fails with what the start said."""
+    def prepared(cls) -> Self:
+        """One that is not started yet: for settings."""
         # Not pytest's own folder: PostgreSQL, which refuses to be root, must be able to enter.
         folder = Path(tempfile.mkdtemp(prefix="artstore-mesh-"))
         folder.chmod(0o755)
-        mesh = cls(folder)
+        return cls(folder)
+
+    @classmethod
+    def start(cls) -> Self:
+        """A running mesh. Fails with what the start said."""
+        mesh = cls.prepared()
         try:
             mesh.up()
         except BaseException:
