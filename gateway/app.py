@@ -8,6 +8,7 @@ from clients.accounts import AccountsClient
 from clients.admin import AdminClient
 from clients.health import serving
 from clients.ingester import IngesterClient
+from clients.keys import SigningKeysClient
 from clients.maintenance import MaintenanceClient
 from clients.query import QueryClient
 from clients.users import SessionsClient, UsersClient
@@ -50,6 +51,7 @@ async def serve(settings: Settings) -> None:
             accounts=AccountsClient(channels["admin"]),
             sessions=SessionsClient(channels["admin"]),
             users=UsersClient(channels["admin"]),
+            signing_keys=SigningKeysClient(channels["admin"]),
             ingest=IngesterClient(channels["ingester"]),
             documents=QueryClient(channels["query"]),
             verifier=verifier,

@@ -20,6 +20,7 @@ from services.model.identity import (
     AccountChange,
     AccountSecret,
     AccountStatus,
+    KeyInfo,
     Self,
     Session,
     User,
@@ -158,6 +159,18 @@ class Users(Protocol):
     async def reset_password(self, user_id: str, new: str, *, on_behalf_of: Identity | None) -> None: ...
 
     async def unlock_user(self, user_id: str, *, on_behalf_of: Identity | None) -> User: ...
+
+
+class SigningKeys(Protocol):
+    """The keys that sign tokens."""
+
+    async def list_signing_keys(self, *, on_behalf_of: Identity | None) -> Sequence[KeyInfo]:
+        """Every one that is published, the oldest first."""
+        ...
+
+    async def rotate_signing_key(self, *, on_behalf_of: Identity | None) -> KeyInfo:
+        """Begin a rotation, or find one under way; the key that will sign."""
+        ...
 
 
 class Ingest(Protocol):

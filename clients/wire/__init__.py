@@ -41,6 +41,7 @@ from clients.wire.files import (
     trailer_from_proto,
     trailer_to_proto,
 )
+from clients.wire.keys import key_from_proto, key_to_proto
 from clients.wire.paging import page_from_proto, page_info_to_proto, page_request_from_proto, page_request_to_proto
 from clients.wire.scalars import time_from_proto, time_to_proto
 from clients.wire.search import hit_from_proto, hit_to_proto, search_from_proto, search_to_proto
@@ -79,6 +80,8 @@ __all__ = [
     "hit_to_proto",
     "info_from_proto",
     "info_to_proto",
+    "key_from_proto",
+    "key_to_proto",
     "mode_from_proto",
     "mode_to_proto",
     "new_file_from_proto",

@@ -22,10 +22,11 @@ from gateway.http.request_ids import RequestIds
 from gateway.http.resource import Resource
 from gateway.http.search import Search
 from gateway.http.sessions import LoginSessions
+from gateway.http.signing_keys import SigningKeyRoutes
 from gateway.http.unread import UnreadBodies
 from gateway.http.uploads import Uploads
 from gateway.http.users import AdminUsers
-from gateway.ports import Accounts, Documents, Elements, Ingest, Maintenance, Sessions, Tokens, Users
+from gateway.ports import Accounts, Documents, Elements, Ingest, Maintenance, Sessions, SigningKeys, Tokens, Users
 from services.chassis.http import AsgiApp
 from services.chassis.ops import VERSION
 from services.chassis.tokens import KeySource
@@ -45,6 +46,7 @@ class Services:
     accounts: Accounts
     sessions: Sessions
     users: Users
+    signing_keys: SigningKeys
     ingest: Ingest
     documents: Documents
     verifier: Verifier
@@ -69,6 +71,7 @@ def litestar(services: Services, health: Health, *, issuer: str, public_url: str
         StorageElements(services.elements, bearer, base=BASE),
         ElementMaintenance(services.maintenance, bearer),
         LoginSessions(services.sessions, bearer),
+        SigningKeyRoutes(services.signing_keys, bearer),
         AdminUsers(services.users, bearer, base=BASE),
         ServiceAccounts(services.accounts, bearer, base=BASE),
         Docs(document(version=VERSION, base=BASE), base=BASE),

@@ -17,6 +17,7 @@ from services.admin.store.accounts import PostgresAccounts
 from services.admin.store.database import open_database
 from services.admin.store.elements import PostgresElements
 from services.admin.store.keys import PostgresKeys
+from services.admin.store.leases import PostgresLeases
 from services.admin.store.migrations import MigrationError, migrate_to, migrating, migrations, require_schema
 from services.admin.store.registry import PostgresRegistry
 from services.admin.store.roles import ensure_reader
@@ -39,6 +40,7 @@ from services.admin.usecases.passwords import Argon2Passwords
 from services.admin.usecases.prepare import Prepare
 from services.admin.usecases.register_element import RegisterElement
 from services.admin.usecases.register_file import LocateFile, RegisterFile
+from services.admin.usecases.rotate_keys import ListSigningKeys, RotateKeys, RotateSigningKey
 from services.admin.usecases.rotate_system_secret import RotateSystemSecret
 from services.admin.usecases.run_element import LookIntoElement, TransitionElementMode
 from services.admin.usecases.select_element import SelectElement
@@ -58,6 +60,7 @@ from services.chassis import logs
 from services.chassis.authentication import BearerAuthenticator
 from services.chassis.clock import SystemClock
 from services.chassis.dependencies import DependencyType, place_of
+from services.chassis.leases import alone
 from services.chassis.lifespan import Process
 from services.chassis.loops import Loop
 from services.chassis.server import GrpcServer
@@ -88,7 +91,16 @@ async def serve(settings: Settings) -> None:
         users, sessions, guard = PostgresUsers(database), PostgresSessions(database), PostgresLoginGuard(database)
         passwords = await process.enter(Argon2Passwords())
         standing = Standing(accounts=accounts, users=users)
-        keys = KeyRing(keys=PostgresKeys(database, sealer), clock=clock)
+        key_store = PostgresKeys(database, sealer)
+        keys = KeyRing(keys=key_store, clock=clock)
+        rotate_keys = RotateKeys(
+            keys=key_store,
+            ring=keys,
+            clock=clock,
+            interval=settings.key_interval,
+            wait=settings.key_publish_wait,
+            lifetime=settings.token_lifetime,
+        )
         system = EnsureSystemAccount(accounts=accounts, clock=clock, show=_show)
         first_admin = EnsureFirstAdmin(users=users, accounts=accounts, passwords=passwords, clock=clock)
         tokens = AccessTokens(
@@ -144,6 +156,10 @@ async def serve(settings: Settings) -> None:
                     lifetime=settings.secret_lifetime,
                     overlap=settings.secret_overlap,
                 ),
+                signing_keys=rpc.KeyUseCases(
+                    list_signing_keys=ListSigningKeys(ring=keys),
+                    rotate_signing_key=RotateSigningKey(rotate=rotate_keys, standing=standing),
+                ),
                 users=rpc.UserUseCases(
                     login=Login(
                         check=check,
@@ -180,6 +196,8 @@ async def serve(settings: Settings) -> None:
         )
         process.check("first_start", prepare.check)
         process.background(prepare())
+        leases = PostgresLeases(_dsn(settings))
+        process.background(Loop("rotate keys", rotate_keys.pause, alone(leases, "rotate keys", rotate_keys)).run())
         prune = PruneSessions(sessions=sessions, guard=guard, clock=clock, lock=settings.login_lock)
         process.background(Loop("forget sessions", PRUNE_INTERVAL, prune).run())
         process.background(Loop("watch elements", settings.heartbeat_interval, watch).run())

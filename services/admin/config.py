@@ -41,6 +41,14 @@ class Settings(ProcessSettings, DatabaseSettings):
     issuer: str = Field(description="`iss` of the tokens: the public base URL.", min_length=1)
     token_audience: str = Field("artstore", description="`aud` of the tokens.", min_length=1)
     token_lifetime: Duration = Field(timedelta(minutes=30), description="How long an access token is valid.")
+    key_interval: Duration = Field(
+        timedelta(hours=24), description="How long a signing key signs before the next one does."
+    )
+    key_publish_wait: Duration = Field(
+        timedelta(seconds=180),
+        description="How long a new key is published before it signs: longer than anybody keeps an old key set "
+        "(60s here, 60s at Envoy, 15s between replicas).",
+    )
     key_encryption_key_file: Path = Field(
         description="File with 32 random bytes in base64url; private signing keys are encrypted with it at rest."
     )

@@ -181,6 +181,18 @@ class KeyStore(Protocol):
         """Keep `key`, which is active, unless there is an active one; of many callers one is told True."""
         ...
 
+    async def add_next(self, key: SigningKey) -> bool:
+        """Keep `key`, which is the next one, unless there is a next one; of many callers one is told True."""
+        ...
+
+    async def activate(self, kid: str, *, now: datetime, retires_at: datetime) -> bool:
+        """The next key signs from `now` on, the active one retires; False, and nothing, unless `kid` is the next."""
+        ...
+
+    async def retire(self, now: datetime) -> int:
+        """Publish no more what retires by `now`, and forget its private key; return how many keys that were."""
+        ...
+
 
 class ElementStore(Protocol):
     """Registered storage elements."""

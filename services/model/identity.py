@@ -133,6 +133,31 @@ class Self:
     """None: a service account."""
 
 
+class KeyState(StrEnum):
+    """Where a signing key is in its life; it only moves down this list."""
+
+    NEXT = "next"
+    """Published, so that every verifier has it before it is used."""
+    ACTIVE = "active"
+    """Signs."""
+    RETIRING = "retiring"
+    """Verifies until the last token signed by it has expired."""
+    RETIRED = "retired"
+    """Published no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyInfo:
+    """A signing key, without what it signs with."""
+
+    kid: str
+    algorithm: str
+    state: KeyState
+    created_at: datetime
+    activates_at: datetime
+    retires_at: datetime | None = None
+
+
 def in_order(scopes: Iterable[str]) -> tuple[str, ...]:
     """Known scopes, each once, in the order of `SCOPES`."""
     wanted = frozenset(scopes)

@@ -9,14 +9,14 @@ from itertools import count
 
 from services.admin.domain.accounts import ServiceAccount
 from services.admin.domain.elements import ElementRecord
-from services.admin.domain.keys import KeyState, SigningKey
+from services.admin.domain.keys import SigningKey
 from services.admin.domain.listing import ElementFilter, Position
 from services.admin.domain.places import Place
 from services.admin.domain.registry import Entry, Located, supersedes
 from services.admin.domain.users import AdminUser
 from services.model.errors import Conflict, NotFound, ServiceUnavailable
 from services.model.files import FileAttributes, FileStatus
-from services.model.identity import SCOPES, AccountStatus
+from services.model.identity import SCOPES, AccountStatus, KeyState
 from services.model.ids import ElementId, FileId
 
 
@@ -239,10 +239,33 @@ class MemoryKeys:
         return sorted(kept, key=lambda key: (key.created_at, key.kid))
 
     async def add_first(self, key: SigningKey) -> bool:
-        if any(each.state is KeyState.ACTIVE for each in self.keys):
+        return self._add(key)
+
+    async def add_next(self, key: SigningKey) -> bool:
+        return self._add(key)
+
+    def _add(self, key: SigningKey) -> bool:
+        if any(each.state is key.state for each in self.keys):
             return False
         self.keys.append(key)
         return True
+
+    async def activate(self, kid: str, *, now: datetime, retires_at: datetime) -> bool:
+        if not any(each.kid == kid and each.state is KeyState.NEXT for each in self.keys):
+            return False
+        stepped_down = {"state": KeyState.RETIRING, "retires_at": retires_at, "private_der": None}
+        self.keys = [
+            replace(each, **stepped_down) if each.state is KeyState.ACTIVE  # type: ignore[arg-type]  # each fits
+            else replace(each, state=KeyState.ACTIVE, activates_at=now) if each.kid == kid
+            else each
+            for each in self.keys
+        ]  # fmt: skip
+        return True
+
+    async def retire(self, now: datetime) -> int:
+        due = [each for each in self.keys if each.state is KeyState.RETIRING and (each.retires_at or now) <= now]
+        self.keys = [replace(each, state=KeyState.RETIRED) if each in due else each for each in self.keys]
+        return len(due)
 
 
 class MemoryElements:

@@ -120,3 +120,17 @@ def test_a_user_is_made_locked_unlocked_changed_and_removed(mesh: Mesh, client: 
     assert code(login(mesh, word, "and another one")) == (401, "UNAUTHORIZED")
     assert client.delete(address).status_code == 204
     assert code(client.get(address)) == (404, "NOT_FOUND")
+
+
+def test_the_keys_are_shown_and_a_rotation_begins(mesh: Mesh, client: httpx.Client) -> None:
+    (active,) = [each for each in client.get("/auth/keys").json()["items"] if each["state"] == "active"]
+    answer = client.post("/auth/keys/rotate")
+    assert answer.status_code == 202, answer.text
+    following = answer.json()
+    assert following["state"] == "next"
+    assert following["activates_at"] > following["created_at"]
+    with mesh.client() as anybody:
+        published = [each["kid"] for each in anybody.get("/auth/jwks").json()["keys"]]
+        assert code(anybody.post("/auth/keys/rotate")) == (401, "UNAUTHORIZED")
+    assert {active["kid"], following["kid"]} <= set(published)
+    assert client.post("/auth/keys/rotate").json()["kid"] == following["kid"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gateway.http.openapi.accounts import ACCOUNTS
+from gateway.http.openapi.keys import KEYS
 from gateway.http.openapi.maintenance import MAINTENANCE
 from gateway.http.openapi.parts import Json, answer, errors, header, json_of, operation, path_id, query_of, ref
 from gateway.http.openapi.users import SESSIONS, USERS
@@ -225,4 +226,4 @@ SYSTEM: Json = {
     },
 }  # fmt: skip
 
-PATHS: Json = {**AUTH, **SESSIONS, **ACCOUNTS, **USERS, **FILES, **ELEMENTS, **MAINTENANCE, **SYSTEM}
+PATHS: Json = {**AUTH, **SESSIONS, **KEYS, **ACCOUNTS, **USERS, **FILES, **ELEMENTS, **MAINTENANCE, **SYSTEM}

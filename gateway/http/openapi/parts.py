@@ -20,6 +20,7 @@ from gateway.http.schemas.auth import ServerMetadata, TokenAnswer, TokenError
 from gateway.http.schemas.elements import ElementPage, ElementsQuery, NewElement, StorageElement
 from gateway.http.schemas.errors import ErrorAnswer
 from gateway.http.schemas.files import ContentQuery, File, FilePage, FileUpdate, UploadMetadata
+from gateway.http.schemas.keys import Key, KeyList
 from gateway.http.schemas.maintenance import ElementFilesQuery, ElementNow, ModeTransition
 from gateway.http.schemas.search import FilesQuery, SearchAnswer, SearchBody
 from gateway.http.schemas.users import (
@@ -43,8 +44,8 @@ _STRUCTS: list[type[msgspec.Struct]] = [
     File, FilePage, UploadMetadata, FileUpdate, ContentQuery, FilesQuery, SearchBody, SearchAnswer, StorageElement,
     ElementPage, NewElement, ElementsQuery, TokenAnswer, TokenError, ServerMetadata, ErrorAnswer,
     ServiceAccount, ServiceAccountWithSecret, ServiceAccountPage, ServiceAccountsQuery, NewServiceAccount,
-    ServiceAccountUpdate, SecretRotation, LoginRequest, LoginAnswer, RefreshRequest, Me, PasswordChange, AdminUser,
-    AdminUserPage, AdminUsersQuery, NewAdminUser, AdminUserUpdate, PasswordReset,
+    ServiceAccountUpdate, SecretRotation, Key, KeyList, LoginRequest, LoginAnswer, RefreshRequest, Me,
+    PasswordChange, AdminUser, AdminUserPage, AdminUsersQuery, NewAdminUser, AdminUserUpdate, PasswordReset,
     ElementNow, ElementFilesQuery, ModeTransition,
 ]  # fmt: skip
 _PLACE = "#/components/schemas/{name}"

@@ -14,6 +14,7 @@ from artstore.admin.v1 import (
     elements_pb2_grpc,
     health_pb2,
     health_pb2_grpc,
+    keys_pb2,
     maintenance_pb2,
     maintenance_pb2_grpc,
     registry_pb2,
@@ -25,6 +26,7 @@ from services.admin.rpc.accounts import AccountControlServicer, AccountReadServi
 from services.admin.rpc.auth import AuthServicer, KeyServicer
 from services.admin.rpc.elements import ElementControlServicer, ElementReadServicer, PlacementServicer
 from services.admin.rpc.health import HealthWatchServicer
+from services.admin.rpc.keys import KeyUseCases, add_keys_to
 from services.admin.rpc.maintenance import ElementLiveServicer, ElementMaintenanceServicer
 from services.admin.rpc.registry import RegistryRepairServicer, RegistryWriteServicer
 from services.admin.rpc.users import UserUseCases, add_users_to
@@ -67,6 +69,7 @@ class UseCases:
     delete_account: DeleteAccount
     rotate_account_secret: RotateAccountSecret
     users: UserUseCases
+    signing_keys: KeyUseCases
 
 
 def add_to(server: grpc.aio.Server, can: UseCases) -> list[str]:
@@ -97,8 +100,9 @@ def add_to(server: grpc.aio.Server, can: UseCases) -> list[str]:
         server,
     )
     add_users_to(server, can.users)
-    files = (accounts_pb2, auth_pb2, elements_pb2, health_pb2, maintenance_pb2, registry_pb2, users_pb2)
+    add_keys_to(server, can.signing_keys)
+    files = (accounts_pb2, auth_pb2, elements_pb2, health_pb2, keys_pb2, maintenance_pb2, registry_pb2, users_pb2)
     return [service.full_name for file in files for service in file.DESCRIPTOR.services_by_name.values()]
 
 
-__all__ = ["UseCases", "UserUseCases", "add_to"]
+__all__ = ["KeyUseCases", "UseCases", "UserUseCases", "add_to"]

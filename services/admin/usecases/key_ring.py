@@ -6,17 +6,19 @@ import asyncio
 import base64
 import secrets
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_der_private_key
 from joserfc.jwk import RSAKey
 
-from services.admin.domain.keys import ALGORITHM, KEY_BITS, KeyState, SigningKey, key_set
+from services.admin.domain.keys import ALGORITHM, KEY_BITS, SigningKey, key_set
 from services.admin.ports import KeyStore
 from services.chassis.logs import get_logger
 from services.model.clock import Clock
 from services.model.errors import ServiceUnavailable
+from services.model.identity import KeyState
 
 RELOAD = 15.0
 """Seconds after which the keys are read again, so that every replica signs with the same one before long."""
@@ -55,6 +57,11 @@ class KeyRing:
         """The published key set. Raises `ServiceUnavailable` if none was ever read."""
         return key_set(await self._present())
 
+    async def reload(self) -> Sequence[SigningKey]:
+        """Read the keys now, not when it is time; return every one that is published. Raises `ServiceUnavailable`."""
+        await self._load()
+        return self._keys
+
     async def _present(self) -> Sequence[SigningKey]:
         if self._clock.monotonic() - self._loaded > RELOAD:
             async with self._loading:
@@ -86,17 +93,18 @@ class KeyRing:
         return self._signers[kid]
 
 
-def new_key(clock: Clock) -> SigningKey:
-    """A fresh active key. Takes a good part of a second."""
+def new_key(clock: Clock, *, state: KeyState = KeyState.ACTIVE, activates_in: timedelta = timedelta(0)) -> SigningKey:
+    """A fresh key. Takes a good part of a second."""
     private = rsa.generate_private_key(public_exponent=65537, key_size=KEY_BITS)
     kid = secrets.token_urlsafe(12)
     numbers = private.public_key().public_numbers()
     return SigningKey(
         kid=kid,
-        state=KeyState.ACTIVE,
+        state=state,
         public_jwk={"kty": "RSA", "kid": kid, "use": "sig", "alg": ALGORITHM,
                     "n": _base64url_uint(numbers.n), "e": _base64url_uint(numbers.e)},
         created_at=clock.now(),
+        activates_at=clock.now() + activates_in,
         private_der=private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()),
     )  # fmt: skip
 

@@ -10,12 +10,12 @@ from datetime import timedelta
 import pytest
 
 from services.admin.domain.accounts import ServiceAccount, hash_secret
-from services.admin.domain.keys import KeyState, SigningKey
+from services.admin.domain.keys import SigningKey
 from services.admin.domain.places import Place
 from services.admin.domain.users import AdminUser
 from services.admin.ports import AccountStore, KeyStore, UserStore
 from services.model.errors import Conflict, NotFound
-from services.model.identity import AccountStatus, UserRole
+from services.model.identity import AccountStatus, KeyState, UserRole
 from tests.support.admin_things import NOW, account
 
 
@@ -24,7 +24,7 @@ def user(username: str = "root") -> AdminUser:
 
 
 def key(kid: str = "one") -> SigningKey:
-    return SigningKey(kid, KeyState.ACTIVE, {"kty": "RSA", "kid": kid, "n": "AQAB"}, NOW, b"private")
+    return SigningKey(kid, KeyState.ACTIVE, {"kty": "RSA", "kid": kid, "n": "AQAB"}, NOW, b"private", NOW)
 
 
 async def test_an_account_is_found_by_its_exact_client_id(accounts: AccountStore) -> None:
@@ -164,3 +164,30 @@ async def test_the_use_of_an_account_only_moves_forward(accounts: AccountStore) 
     await accounts.note_use(made.id, NOW - timedelta(hours=1))
     assert await accounts.get(made.id) == replace(made, last_used_at=NOW)
     await accounts.note_use(str(uuid.uuid4()), NOW)
+
+
+async def test_keys_follow_one_another(keys: KeyStore) -> None:
+    await keys.add_first(key("one"))
+    second = replace(key("two"), state=KeyState.NEXT, activates_at=NOW + timedelta(minutes=3))
+    assert await keys.add_next(second)
+    assert not await keys.add_next(replace(second, kid="three"))
+    assert [each.state for each in await keys.published()] == [KeyState.ACTIVE, KeyState.NEXT]
+    later = NOW + timedelta(hours=1)
+    assert not await keys.activate("three", now=NOW, retires_at=later)
+    assert await keys.activate("two", now=NOW, retires_at=later)
+    assert not await keys.activate("two", now=NOW, retires_at=later)
+    one, two = await keys.published()
+    assert (one.state, one.retires_at, one.private_der) == (KeyState.RETIRING, later, None)
+    assert (two.state, two.activates_at, two.private_der) == (KeyState.ACTIVE, NOW, b"private")
+    assert await keys.retire(later - timedelta(seconds=1)) == 0
+    assert await keys.retire(later) == 1
+    assert [each.kid for each in await keys.published()] == ["two"]
+
+
+async def test_of_many_that_take_a_step_at_once_one_does(keys: KeyStore) -> None:
+    await keys.add_first(key("one"))
+    rivals = [replace(key(f"next-{n}"), state=KeyState.NEXT) for n in range(6)]
+    assert sum(await asyncio.gather(*(keys.add_next(each) for each in rivals))) == 1
+    (following,) = [each for each in await keys.published() if each.state is KeyState.NEXT]
+    steps = [keys.activate(following.kid, now=NOW, retires_at=NOW) for _ in range(6)]
+    assert sum(await asyncio.gather(*steps)) == 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from artstore.admin.v1 import accounts_pb2, auth_pb2, elements_pb2, registry_pb2, users_pb2
+from artstore.admin.v1 import accounts_pb2, auth_pb2, elements_pb2, keys_pb2, registry_pb2, users_pb2
 from artstore.auth.v1 import requires_pb2
 from google.protobuf.message_factory import GetMessageClass
 
@@ -97,7 +97,7 @@ async def test_a_lesser_administrator_grants_no_more_than_he_has(
         await client.rotate_account_secret(system.id, on_behalf_of=lesser)
 
 
-FILES = (accounts_pb2, auth_pb2, elements_pb2, registry_pb2, users_pb2)
+FILES = (accounts_pb2, auth_pb2, elements_pb2, keys_pb2, registry_pb2, users_pb2)
 ONLY_LOOK = {"artstore.admin.v1.PlacementService/SelectElement", "artstore.admin.v1.RegistryWriteService/LocateFile"}
 """They want a writing scope for what will follow elsewhere, and change nothing at Admin."""
 
