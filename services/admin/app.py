@@ -42,7 +42,7 @@ from services.admin.usecases.register_element import RegisterElement
 from services.admin.usecases.register_file import LocateFile, RegisterFile
 from services.admin.usecases.rotate_keys import ListSigningKeys, RotateKeys, RotateSigningKey
 from services.admin.usecases.rotate_system_secret import RotateSystemSecret
-from services.admin.usecases.run_element import LookIntoElement, TransitionElementMode
+from services.admin.usecases.run_element import CollectElementGarbage, LookIntoElement, TransitionElementMode
 from services.admin.usecases.select_element import SelectElement
 from services.admin.usecases.sessions import Login, Logout, PruneSessions, Refresh
 from services.admin.usecases.standing import Standing
@@ -137,6 +137,7 @@ async def serve(settings: Settings) -> None:
                 register_element=RegisterElement(elements=elements, peer=peer, clock=clock),
                 look_into_element=LookIntoElement(elements=elements, control=control),
                 transition_element_mode=TransitionElementMode(elements=elements, control=control, clock=clock),
+                collect_element_garbage=CollectElementGarbage(elements=elements, control=control),
                 select_element=SelectElement(elements=elements),
                 register_file=RegisterFile(registry=registry),
                 locate_file=LocateFile(registry=registry),

@@ -19,6 +19,7 @@ from services.model.errors import FieldProblem
 from services.model.files import FileAttributes, FileStatus
 from services.model.identity import AccountStatus
 from services.model.ids import ElementId, FileId
+from services.model.maintenance import Collected
 from services.model.paging import Page, PageRequest
 
 
@@ -249,6 +250,10 @@ class ElementControl(Protocol):
         self, address: ElementAddress, target: Mode, *, confirm: bool, user: Identity
     ) -> ElementInfo:
         """Change its mode; what it is afterwards. Raises `InvalidTransition`, `ConfirmationRequired`."""
+        ...
+
+    async def run_gc(self, address: ElementAddress, *, confirm_clock: bool, user: Identity) -> Collected:
+        """Have it collect its garbage. `confirm_clock`: its clock is right, whatever it thinks of it itself."""
         ...
 
 

@@ -16,11 +16,12 @@ from services.chassis.server import GrpcServer
 from services.model.clock import Clock
 from services.storage import rpc
 from services.storage.config import Settings
-from services.storage.rpc.metrics import Observe
+from services.storage.rpc.metrics import CollectPass, Observe
 from services.storage.store.element import Element, Options, open_element
 from services.storage.store.fs import FileSystem
 from services.storage.store.refusal import ElementRefused
 from services.storage.store.reseal import reseal
+from services.storage.usecases.collect_garbage import CollectGarbage
 from services.storage.usecases.delete_file import DeleteFile
 from services.storage.usecases.describe_element import DescribeElement, Identity
 from services.storage.usecases.download_file import DownloadFile
@@ -51,6 +52,12 @@ async def serve(settings: Settings) -> None:
             gate=gate,
             files=files,
         )
+        collect = CollectPass(
+            CollectGarbage(
+                gate=gate, files=files, collections=element.collections, clock=clock, finishing=finishing,
+                grace=settings.gc_grace,
+            )
+        )  # fmt: skip
         server = GrpcServer(settings, service="storage", authenticator=OnBehalfOfAuthenticator(TRUSTED))
         names = rpc.add_to(
             server.grpc,
@@ -65,11 +72,13 @@ async def serve(settings: Settings) -> None:
                 update_file=UpdateFile(gate=gate, files=files, clock=clock, finishing=finishing),
                 delete_file=DeleteFile(gate=gate, files=files, clock=clock, finishing=finishing),
                 transition_mode=TransitionMode(gate=gate, modes=element.modes, clock=clock, finishing=finishing),
+                collect=collect,
             ),
         )
         process.check("filesystem", element.check_filesystem)
         process.check("index", element.check_index)
         process.background(Loop("index", REBUILD_EVERY, element.rebuild).run())
+        process.background(Loop("gc", settings.gc_interval, collect.by_itself).run())
         process.background(Loop("observe", OBSERVE_EVERY, Observe(describe)).run())
         await server.start(names)
         await process.serve(server)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 from pydantic import Field, field_validator
 from pydantic_settings import SettingsConfigDict
 
-from services.chassis.settings import ByteSize, Port, ProcessSettings
+from services.chassis.settings import ByteSize, Duration, Port, ProcessSettings
 from services.model.elements import Mode, parse_storage_id
 from services.model.errors import ValidationFailed
 from services.model.ids import StorageId
@@ -38,6 +39,11 @@ class Settings(ProcessSettings):
     max_file_size: ByteSize = Field(1 << 30, description="Largest file that is taken.")
     min_free_space: ByteSize = Field(64 << 20, description="What uploads leave free on the file system.")
     capacity: ByteSize = Field(0, description="What the element may hold; 0: as much as the file system.")
+
+    gc_interval: Duration = Field(timedelta(minutes=15), description="How often garbage is collected.")
+    gc_grace: Duration = Field(
+        timedelta(hours=24), description="From the deletion or the expiry of a file to the destruction of its bytes."
+    )
 
     @field_validator("storage_id")
     @classmethod

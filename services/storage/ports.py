@@ -5,15 +5,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from services.model.files import ByteRange, FileAttributes, FileStatus
 from services.model.ids import FileId
 from services.model.paging import Page, PageRequest
 from services.storage.domain.changes import Decision
+from services.storage.domain.collecting import Destroyed
 from services.storage.domain.documents import Document
 from services.storage.domain.modes import ModeState
 from services.storage.domain.space import Room
@@ -41,6 +43,18 @@ class Modes(Protocol):
         Raises `StorageFull` (nothing has changed), `StorageUnavailable` (which mode is kept is not known; the element
         writes nothing any more, so nothing can happen under the wrong one).
         """
+        ...
+
+
+class Collections(Protocol):
+    """When garbage was last collected: the witness against a clock that jumps."""
+
+    async def last(self) -> datetime | None:
+        """None if it never was. Raises `StorageUnavailable` if what was written down cannot be trusted."""
+        ...
+
+    async def keep(self, ran_at: datetime) -> None:
+        """Write it down durably. Raises `StorageFull`, `StorageUnavailable`."""
         ...
 
 
@@ -87,7 +101,8 @@ class Files(Protocol):
     async def find(self, file_id: FileId) -> Document:
         """The file's document as it lies on the disk now.
 
-        Raises `NotFound` only if the disk has none, `FileDamaged` if it has one that cannot be trusted,
+        Raises `NotFound` only if the disk has none and never had, `FileDeleted` or `FileExpired` if it was destroyed,
+        `FileDamaged` if it has one that cannot be trusted,
         `StorageUnavailable` if it cannot be read.
         """
         ...
@@ -126,6 +141,22 @@ class Files(Protocol):
         Durable when this returns, with the epoch filled in. If `decide` returns those themselves, nothing is written;
         what it raises is raised, and nothing changed. Raises as `find` and `Incoming.commit`. Once begun it must be
         awaited to its end.
+        """
+        ...
+
+    def ended(self, at: datetime) -> AsyncIterator[FileId]:
+        """Files that are deleted, expired, or active with an end not later than `at`; each has to be looked at again.
+
+        Raises `StorageUnavailable` while the index is incomplete.
+        """
+        ...
+
+    async def destroy(self, file_id: FileId, decide: Callable[[Document], Destroyed | None]) -> Destroyed | None:
+        """Remove a file for ever, under its lock, if `decide` makes a line for the destroyed log of it.
+
+        The line is durable before anything goes, and everything has gone durably when this returns. The file is known
+        as destroyed from then on: `find` raises `FileDeleted` or `FileExpired`, and its id is not taken again. Raises
+        as `find`, `StorageFull` (nothing has happened), `StorageUnavailable`. Once begun it must be awaited to its end.
         """
         ...
 

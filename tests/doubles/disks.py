@@ -128,7 +128,8 @@ class StrictDisk(FileSystem):
             elif flags & os.O_EXCL:
                 raise _error(errno.EEXIST, path)
             self._next += 1
-            self._open[self._next] = found, 0
+            at_end = len(found.data) if isinstance(found, _File) and flags & os.O_APPEND else 0
+            self._open[self._next] = found, at_end
             return self._next
 
     def close(self, descriptor: int) -> None:

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import datetime
 
-from services.model.errors import Conflict, FileDamaged, FileMissing, NotFound, StorageFull, StorageUnavailable
+from services.model.errors import (
+    Conflict,
+    FileDamaged,
+    FileDeleted,
+    FileExpired,
+    FileMissing,
+    NotFound,
+    StorageFull,
+    StorageUnavailable,
+)
 from services.model.files import ByteRange, FileAttributes, FileStatus
 from services.model.ids import FileId
 from services.model.paging import Page, PageRequest
 from services.storage.domain.changes import Decision
+from services.storage.domain.collecting import Destroyed
 from services.storage.domain.documents import Document
 from services.storage.domain.names import storage_filename
 from services.storage.domain.space import Room
@@ -29,6 +40,9 @@ class MemoryFiles:
     def __init__(self, *, free: int = 1 << 30) -> None:
         self.documents: dict[FileId, Document] = {}
         self.bytes: dict[FileId, bytes] = {}
+        self.damaged: set[FileId] = set()
+        """Files whose attributes cannot be trusted."""
+        self.destroyed: dict[FileId, Destroyed] = {}
         self.incoming = 0
         """Uploads under way."""
         self.writable = True
@@ -41,6 +55,9 @@ class MemoryFiles:
         self._free, self._promised = free, 0
 
     async def find(self, file_id: FileId) -> Document:
+        self._require_not_destroyed(file_id)
+        if file_id in self.damaged:
+            raise FileDamaged("its attributes cannot be trusted")
         if file_id not in self.documents:
             raise NotFound("there is no such file")
         return self.documents[file_id]
@@ -89,6 +106,22 @@ class MemoryFiles:
         self.documents[file_id] = document.changed(replace(attributes, epoch=EPOCH))
         return self.documents[file_id].attributes
 
+    async def ended(self, at: datetime) -> AsyncIterator[FileId]:
+        if not self.index_complete:
+            raise StorageUnavailable("the index is being made")
+        over = {FileStatus.DELETED, FileStatus.EXPIRED}
+        for file_id in [key for key, each in self.documents.items() if each.attributes.status_at(at) in over]:
+            yield file_id
+
+    async def destroy(self, file_id: FileId, decide: Callable[[Document], Destroyed | None]) -> Destroyed | None:
+        line = decide(await self.find(file_id))
+        if line is not None:
+            self._require_writable()
+            self.destroyed[file_id] = line
+            del self.documents[file_id]
+            self.bytes.pop(file_id, None)
+        return line
+
     @asynccontextmanager
     async def content(
         self, document: Document, wanted: ByteRange | None, *, hashed: bool
@@ -109,6 +142,7 @@ class MemoryFiles:
         """The commit: all in one step."""
         self._require_writable()
         file_id = attributes.file_id
+        self._require_not_destroyed(file_id)
         if file_id in self.documents:
             existing = self.documents[file_id].attributes
             if (existing.size, existing.sha256) != (attributes.size, attributes.sha256):
@@ -124,6 +158,11 @@ class MemoryFiles:
     @property
     def _used(self) -> int:
         return sum(map(len, self.bytes.values()))
+
+    def _require_not_destroyed(self, file_id: FileId) -> None:
+        if file_id in self.destroyed:
+            expired = self.destroyed[file_id].why is FileStatus.EXPIRED
+            raise FileExpired("destroyed") if expired else FileDeleted("destroyed")
 
     def _require_writable(self) -> None:
         if not self.writable:

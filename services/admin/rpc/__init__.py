@@ -40,7 +40,7 @@ from services.admin.usecases.list_elements import GetElement, ListElements
 from services.admin.usecases.mark_missing import MarkMissing
 from services.admin.usecases.register_element import RegisterElement
 from services.admin.usecases.register_file import LocateFile, RegisterFile
-from services.admin.usecases.run_element import LookIntoElement, TransitionElementMode
+from services.admin.usecases.run_element import CollectElementGarbage, LookIntoElement, TransitionElementMode
 from services.admin.usecases.select_element import SelectElement
 from services.admin.usecases.standing import Standing
 
@@ -57,6 +57,7 @@ class UseCases:
     register_element: RegisterElement
     look_into_element: LookIntoElement
     transition_element_mode: TransitionElementMode
+    collect_element_garbage: CollectElementGarbage
     select_element: SelectElement
     register_file: RegisterFile
     locate_file: LocateFile
@@ -84,7 +85,7 @@ def add_to(server: grpc.aio.Server, can: UseCases) -> list[str]:
     )
     maintenance_pb2_grpc.add_ElementLiveServiceServicer_to_server(ElementLiveServicer(can.look_into_element), server)
     maintenance_pb2_grpc.add_ElementMaintenanceServiceServicer_to_server(
-        ElementMaintenanceServicer(can.transition_element_mode, can.standing), server
+        ElementMaintenanceServicer(can.transition_element_mode, can.collect_element_garbage, can.standing), server
     )
     elements_pb2_grpc.add_PlacementServiceServicer_to_server(PlacementServicer(can.select_element), server)
     health_pb2_grpc.add_HealthWatchServiceServicer_to_server(HealthWatchServicer(can.follow_elements), server)

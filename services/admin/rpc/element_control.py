@@ -6,6 +6,7 @@ from clients.storage import StoragePool
 from services.chassis.caller import Identity
 from services.model.elements import ElementAddress, ElementInfo, Mode
 from services.model.files import FileAttributes, FileStatus
+from services.model.maintenance import Collected
 from services.model.paging import Page, PageRequest
 
 
@@ -28,3 +29,6 @@ class StorageControl:
     ) -> ElementInfo:
         control = self._pool.client(address).control
         return await control.transition_mode(target, confirm=confirm, on_behalf_of=user)
+
+    async def run_gc(self, address: ElementAddress, *, confirm_clock: bool, user: Identity) -> Collected:
+        return await self._pool.client(address).control.run_gc(confirm_clock=confirm_clock, on_behalf_of=user)

@@ -8,7 +8,7 @@ import grpc
 from artstore.admin.v1 import maintenance_pb2, maintenance_pb2_grpc
 
 from clients import wire
-from services.admin.usecases.run_element import LookIntoElement, TransitionElementMode
+from services.admin.usecases.run_element import CollectElementGarbage, LookIntoElement, TransitionElementMode
 from services.admin.usecases.standing import Standing
 from services.chassis.caller import caller
 from services.model.ids import parse_element_id
@@ -45,8 +45,10 @@ class ElementLiveServicer(maintenance_pb2_grpc.ElementLiveServiceServicer):
 class ElementMaintenanceServicer(maintenance_pb2_grpc.ElementMaintenanceServiceServicer):
     """See maintenance.proto."""
 
-    def __init__(self, transition_mode: TransitionElementMode, standing: Standing) -> None:
-        self._transition_mode, self._standing = transition_mode, standing
+    def __init__(
+        self, transition_mode: TransitionElementMode, collect: CollectElementGarbage, standing: Standing
+    ) -> None:
+        self._transition_mode, self._collect, self._standing = transition_mode, collect, standing
 
     async def TransitionElementMode(
         self, request: maintenance_pb2.TransitionElementModeRequest, context: Context
@@ -59,3 +61,18 @@ class ElementMaintenanceServicer(maintenance_pb2_grpc.ElementMaintenanceServiceS
             user=caller().user,
         )
         return maintenance_pb2.TransitionElementModeResponse(element=wire.element_to_proto(element))
+
+    async def CollectElementGarbage(
+        self, request: maintenance_pb2.CollectElementGarbageRequest, context: Context
+    ) -> maintenance_pb2.CollectElementGarbageResponse:
+        await self._standing(caller().user, "storage:write")
+        done = await self._collect(
+            parse_element_id(request.element_id), confirm_clock=request.confirm_clock, user=caller().user
+        )
+        return maintenance_pb2.CollectElementGarbageResponse(
+            expired=done.expired,
+            destroyed=done.destroyed,
+            freed_bytes=done.freed,
+            failed=done.failed,
+            refused=done.refused,
+        )

@@ -11,6 +11,7 @@ from services.model.elements import Element, ElementInfo, Mode
 from services.model.errors import NotFound
 from services.model.files import FileAttributes, FileStatus
 from services.model.ids import ElementId
+from services.model.maintenance import Collected
 from services.model.paging import Page, PageRequest
 
 log = get_logger(__name__)
@@ -55,6 +56,21 @@ class TransitionElementMode:
         after = heard(record, info, self._clock.now())
         await self._elements.observe(after)
         return after.element
+
+
+class CollectElementGarbage:
+    """Have an element collect its garbage now."""
+
+    def __init__(self, *, elements: ElementStore, control: ElementControl) -> None:
+        self._elements, self._control = elements, control
+
+    async def __call__(self, element_id: ElementId, *, confirm_clock: bool, user: Identity) -> Collected:
+        """What was done, or why nothing was. Raises `NotFound`, `ModeNotAllowed`, `StorageUnavailable`."""
+        record = await _record(self._elements, element_id)
+        done = await self._control.run_gc(record.address, confirm_clock=confirm_clock, user=user)
+        log.warning("audit: garbage was collected on request", by=user.subject, storage_id=record.info.storage_id,
+                    confirm_clock=confirm_clock, destroyed=done.destroyed, refused=done.refused)  # fmt: skip
+        return done
 
 
 async def _record(elements: ElementStore, element_id: ElementId) -> ElementRecord:

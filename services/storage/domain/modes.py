@@ -2,8 +2,8 @@
 
 The laws: `edit` permits everything and holds temporary files; `rw` the same without delete and holds permanent ones;
 `ro` only reads; `ar` only tells attributes, since the content is on cold storage. An element only becomes stricter, but
-that a person who confirms it may take one back from `ro` to `rw`; `edit` stands apart, and nothing leads out of `ar` but
-the configuration (`SE_MODE_OVERRIDE`) and a restart.
+that a person who confirms it may take one back from `ro` to `rw`; `edit` stands apart, and nothing leads out of `ar`
+but the configuration (`SE_MODE_OVERRIDE`) and a restart.
 """
 
 from __future__ import annotations

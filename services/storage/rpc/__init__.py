@@ -9,6 +9,7 @@ import grpc
 from artstore.storage.v1 import control_pb2, control_pb2_grpc, storage_pb2
 
 from services.storage.rpc.control import StorageControlServicer
+from services.storage.rpc.metrics import CollectPass
 from services.storage.rpc.reading import StorageReadServicer
 from services.storage.rpc.writing import StorageWriteServicer
 from services.storage.usecases.delete_file import DeleteFile
@@ -32,6 +33,7 @@ class UseCases:
     update_file: UpdateFile
     delete_file: DeleteFile
     transition_mode: TransitionMode
+    collect: CollectPass
 
 
 def add_to(server: grpc.aio.Server, can: UseCases) -> list[str]:
@@ -43,7 +45,7 @@ def add_to(server: grpc.aio.Server, can: UseCases) -> list[str]:
     }
     for name in names:
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers[name]),))
-    control = StorageControlServicer(can.describe, can.transition_mode)
+    control = StorageControlServicer(can.describe, can.transition_mode, can.collect)
     control_pb2_grpc.add_StorageControlServiceServicer_to_server(control, server)
     return [*names, *(service.full_name for service in control_pb2.DESCRIPTOR.services_by_name.values())]
 

@@ -5,17 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter, Gauge, Histogram
 
-from services.model.errors import ArtStoreError
+from services.chassis.logs import get_logger
+from services.model.errors import ArtStoreError, ModeNotAllowed, StorageUnavailable
 from services.model.files import FileStatus
+from services.model.maintenance import Collected
 from services.storage.domain.modes import Operation
+from services.storage.usecases.collect_garbage import CollectGarbage
 from services.storage.usecases.describe_element import DescribeElement
+
+log = get_logger(__name__)
 
 OPERATIONS = Counter("se_operations_total", "Operations on files that ended, by outcome.", ["operation", "result"])
 FILES = Gauge("se_files_total", "Files by status, as far as the index knows.", ["status"])
 BYTES = Gauge("se_storage_bytes", "Bytes: used by files, capacity, available to uploads.", ["kind"])
 WRITABLE = Gauge("se_writable", "1 while the element accepts writes, 0 after a disk error.")
+
+GC_RUNS = Counter("se_gc_runs_total", "Passes of garbage collection: done, refused or failed.", ["result"])
+GC_DELETED = Counter("se_gc_files_deleted_total", "Files that garbage collection destroyed.")
+GC_DURATION = Histogram("se_gc_duration_seconds", "How long passes of garbage collection took.")
+GC_LAG = Gauge("se_gc_lag_seconds", "How long the last pass found a file waiting beyond its grace.")
+GC_CLOCK = Gauge("se_gc_refused", "1 while garbage collection does nothing because it doubts the clock.")
 
 
 @contextmanager
@@ -35,6 +46,36 @@ def counted(operation: Operation) -> Iterator[None]:
         raise
     finally:
         OPERATIONS.labels(operation.value, result).inc()
+
+
+class CollectPass:
+    """A pass of garbage collection that shows in the metrics."""
+
+    def __init__(self, collect: CollectGarbage) -> None:
+        self._collect = collect
+
+    async def __call__(self, *, confirm_clock: bool = False) -> Collected:
+        result = "failed"
+        self._collect.require_mode()
+        try:
+            with GC_DURATION.time():
+                done = await self._collect(confirm_clock=confirm_clock)
+            result = "refused" if done.refused else "done"
+        finally:
+            GC_RUNS.labels(result).inc()
+        GC_DELETED.inc(done.destroyed)
+        GC_LAG.set(max(0.0, done.lag.total_seconds()))
+        GC_CLOCK.set(bool(done.refused))
+        return done
+
+    async def by_itself(self) -> None:
+        """The same from time to time: where the mode permits it, and once the index is there."""
+        try:
+            await self()
+        except ModeNotAllowed:
+            return
+        except StorageUnavailable as error:
+            log.warning("garbage was not collected", reason=error.message)
 
 
 class Observe:

@@ -12,6 +12,8 @@ The promise: with every process stopped and PostgreSQL gone, a person with `ls`,
         report_ivanov_20261121T013000_<uuid>.pdf.attr.json
       incoming/0000000012/        every temporary of epoch 12: <id>.<n>.part, <id>.<n>.attr.json, mode.<n>.json
       quarantine/                 what was found in the way, set aside and never deleted
+      destroyed/2026/11.jsonl     what was destroyed: id, size, sha256, why, by, when
+      gc.json                     when garbage was last collected
     <SE_INDEX_DIR>/index.sqlite   local to one process; only finds files, and can be thrown away
 
 JSON on the disk is sealed (`domain/seal.py`); attributes are described in `domain/documents.py`, names in
@@ -34,6 +36,10 @@ system, at the commit itself.
 
 **Update, delete**: 3, 4, 6, 7. A folder counts as existing only after this process has fsynced its parent; else a power
 cut could take a whole new hour with it. From step 4 on everything runs to its end even if the caller goes away.
+
+**Destroying** (`purging.py`): a line in `destroyed/`, durable, then the attributes by a rename into `incoming/<epoch>`,
+then the data. A crash in between is finished by the next start. **The mode** is replaced whole by a rename out of
+`incoming/<epoch>/`, as everything is.
 
 **What a crash leaves.** Before 5: parts in `incoming/`, removed at the next start. Between 5 and 6: data without
 attributes in `files/`, an *orphan*. It was never acknowledged, but nothing here can tell it from somebody's document

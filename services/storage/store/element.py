@@ -17,11 +17,13 @@ from services.model.ids import StorageId, Subject
 from services.storage.domain.modes import ModeOverride, ModeState, overridden
 from services.storage.store import leadership
 from services.storage.store.commits import Commits
+from services.storage.store.destroyed import DestroyedLog
 from services.storage.store.disk import Disk
 from services.storage.store.documents import DocumentFiles
 from services.storage.store.durable import Folders, sync_folder
 from services.storage.store.files import ElementFiles, Parts
 from services.storage.store.fs import FileSystem
+from services.storage.store.gcfile import GcFile
 from services.storage.store.health import WriteHealth
 from services.storage.store.identity import ElementFile, check_before_lock, read_or_make, still_there
 from services.storage.store.index import Index, known_element
@@ -29,6 +31,7 @@ from services.storage.store.layout import Layout
 from services.storage.store.lookup import Lookup
 from services.storage.store.modefile import ModeFile, read_mode, write_mode
 from services.storage.store.pool import Pool
+from services.storage.store.purging import Purging
 from services.storage.store.rebuild import Rebuild
 from services.storage.store.refusal import ElementRefused
 from services.storage.store.space import Space
@@ -68,6 +71,7 @@ class Element:
     epoch: int
     mode: ModeState
     modes: ModeFile
+    collections: GcFile
     files: ElementFiles
     rebuild: Rebuild
     _parts: Parts
@@ -123,14 +127,16 @@ def _open(options: Options, clock: Clock, fs: FileSystem, stack: contextlib.Exit
              mode=mode.mode, leftovers_removed=leftovers, index_complete=index.complete)  # fmt: skip
     rebuild = Rebuild(
         fs=fs, layout=layout, health=disk.health, index=index, documents=DocumentFiles(fs, layout),
-        clock=clock, pool=parts.reads,
+        destroyed=DestroyedLog(disk), clock=clock, pool=parts.reads,
     )  # fmt: skip
     modes = ModeFile(disk, epoch=epoch, writes=parts.writes)
-    return Element(identity, epoch, mode, modes, ElementFiles(parts), rebuild, parts)
+    collections = GcFile(disk, epoch=epoch, writes=parts.writes)
+    return Element(identity, epoch, mode, modes, collections, ElementFiles(parts), rebuild, parts)
 
 
 def _parts(disk: Disk, index: Index, options: Options, epoch: int, stack: contextlib.ExitStack) -> Parts:
-    fs, layout, lookup = disk.fs, disk.layout, Lookup(index, DocumentFiles(disk.fs, disk.layout))
+    fs, layout, destroyed = disk.fs, disk.layout, DestroyedLog(disk)
+    lookup = Lookup(index, DocumentFiles(fs, layout), destroyed)
     reads, writes = Pool("read", READ_THREADS), Pool("write", WRITE_THREADS)
     stack.callback(reads.close)
     stack.callback(writes.close)
@@ -141,6 +147,7 @@ def _parts(disk: Disk, index: Index, options: Options, epoch: int, stack: contex
         index=index,
         lookup=lookup,
         commits=Commits(disk, index=index, lookup=lookup, epoch=epoch),
+        purging=Purging(disk, index=index, lookup=lookup, log=destroyed, epoch=epoch),
         space=Space(
             fs, layout, keep_free=options.min_free_space, limit=options.capacity, used=lambda: index.usage.used
         ),
@@ -175,7 +182,7 @@ def _make_root(fs: FileSystem, root: Path) -> None:
 
 
 def _make_rooms(fs: FileSystem, layout: Layout) -> Folders:
-    rooms = (layout.epochs, layout.files, layout.incoming, layout.quarantine)
+    rooms = (layout.epochs, layout.files, layout.incoming, layout.quarantine, layout.destroyed)
     folders = Folders(fs, layout.root)
     for room in rooms:
         folders.ensure(room)

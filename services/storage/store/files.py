@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
+from typing import ParamSpec, TypeVar
 
 from services.model.errors import StorageUnavailable
 from services.model.files import ByteRange, FileAttributes, FileStatus
 from services.model.ids import FileId
 from services.model.paging import Page, PageRequest
 from services.storage.domain.changes import Decision
+from services.storage.domain.collecting import Destroyed
 from services.storage.domain.documents import Document
 from services.storage.domain.space import Room
 from services.storage.ports import Usage
@@ -27,8 +30,14 @@ from services.storage.store.locks import FileLocks
 from services.storage.store.lookup import Lookup
 from services.storage.store.part import Part
 from services.storage.store.pool import Pool
+from services.storage.store.purging import Purging
 from services.storage.store.space import Space
 
+Asked = ParamSpec("Asked")
+Row = TypeVar("Row")
+
+BATCH = 500
+"""Rows that a walk over the index takes at a time."""
 PUSHES = 4
 """Uploads that may keep a thread waiting for the disk before their end; there are more threads than these."""
 
@@ -43,6 +52,7 @@ class Parts:
     index: Index
     lookup: Lookup
     commits: Commits
+    purging: Purging
     space: Space
     reads: Pool
     writes: Pool
@@ -85,6 +95,20 @@ class ElementFiles:
             document = await self._parts.writes.run(self._parts.commits.change, file_id, decide)
         return document.attributes
 
+    async def ended(self, at: datetime) -> AsyncIterator[FileId]:
+        end: tuple[int, FileId] | None = None
+        while ends := await self._parts.reads.run(self._index_rows, self._parts.index.expiring, at, end, BATCH):
+            for end in ends:
+                yield end[1]
+        last: FileId | None = None
+        while ids := await self._parts.reads.run(self._index_rows, self._parts.index.ended, last, BATCH):
+            for last in ids:
+                yield last
+
+    async def destroy(self, file_id: FileId, decide: Callable[[Document], Destroyed | None]) -> Destroyed | None:
+        async with self._locks.hold(file_id):
+            return await self._parts.writes.run(self._parts.purging.destroy, file_id, decide)
+
     @asynccontextmanager
     async def content(
         self, document: Document, wanted: ByteRange | None, *, hashed: bool
@@ -105,14 +129,17 @@ class ElementFiles:
         except FileNotFoundError:
             raise StorageUnavailable("the storage element's directory is not there") from None
 
-    def _page(self, status: FileStatus | None, page: PageRequest, after: Position | None) -> Page[FileAttributes]:
-        index = self._parts.index
-        if not index.complete:
+    def _index_rows(self, ask: Callable[Asked, list[Row]], *args: Asked.args, **kwargs: Asked.kwargs) -> list[Row]:
+        if not self._parts.index.complete:
             raise StorageUnavailable("the storage element's index is being made; try again", retry_after=10)
         try:
-            rows = index.page(status, after, page.offset, page.limit + 1)
+            return ask(*args, **kwargs)
         except IndexFailed as error:
             raise StorageUnavailable("the storage element's index does not answer", retry_after=10) from error
+
+    def _page(self, status: FileStatus | None, page: PageRequest, after: Position | None) -> Page[FileAttributes]:
+        index = self._parts.index
+        rows = self._index_rows(index.page, status, after, page.offset, page.limit + 1)
         shown, has_more = rows[: page.limit], len(rows) > page.limit
         counts = index.usage.files
         documents = [document for row in shown if (document := self._parts.lookup.read(row)) is not None]

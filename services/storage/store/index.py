@@ -17,19 +17,21 @@ import contextlib
 import sqlite3
 import threading
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from services.chassis.logs import get_logger
 from services.model.files import FileStatus
 from services.model.ids import ElementUuid, FileId
+from services.storage.domain.collecting import Destroyed
 from services.storage.domain.documents import Document
 from services.storage.ports import Usage
 from services.storage.store.cursors import Position
 
-SCHEMA_VERSION = "1"
+SCHEMA_VERSION = "2"
 FILE_NAME = "index.sqlite"
 
 _SCHEMA = """
@@ -40,10 +42,14 @@ CREATE TABLE files (
     uploaded_ms INTEGER NOT NULL,
     status TEXT NOT NULL,
     size INTEGER NOT NULL,
-    revision INTEGER NOT NULL
+    revision INTEGER NOT NULL,
+    expires_ms INTEGER
 ) WITHOUT ROWID;
+CREATE TABLE destroyed (file_id BLOB PRIMARY KEY, why TEXT NOT NULL) WITHOUT ROWID;
 CREATE INDEX files_by_time ON files (uploaded_ms, file_id);
 CREATE INDEX files_by_status ON files (status, uploaded_ms, file_id);
+CREATE INDEX files_by_end ON files (expires_ms, file_id) WHERE status = 'active' AND expires_ms IS NOT NULL;
+CREATE INDEX files_ended ON files (file_id) WHERE status IN ('deleted', 'expired');
 CREATE TABLE totals (status TEXT PRIMARY KEY, files INTEGER NOT NULL, bytes INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TRIGGER file_added AFTER INSERT ON files BEGIN
     INSERT INTO totals VALUES (new.status, 1, new.size)
@@ -56,11 +62,20 @@ CREATE TRIGGER file_changed AFTER UPDATE ON files WHEN old.status <> new.status 
 END;
 """
 _PUT = """
-INSERT INTO files VALUES (?, ?, ?, ?, ?, ?)
+INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (file_id) DO UPDATE SET storage_filename = excluded.storage_filename, uploaded_ms = excluded.uploaded_ms,
-    status = excluded.status, size = excluded.size, revision = excluded.revision
+    status = excluded.status, size = excluded.size, revision = excluded.revision, expires_ms = excluded.expires_ms
 WHERE excluded.revision >= files.revision
 """
+_EXPIRING = """
+SELECT expires_ms, file_id FROM files
+WHERE status = 'active' AND expires_ms IS NOT NULL AND expires_ms <= ? AND (expires_ms, file_id) > (?, ?)
+ORDER BY expires_ms, file_id LIMIT ?
+"""
+_ENDED = """
+SELECT file_id FROM files WHERE status IN ('deleted', 'expired') AND file_id > ? ORDER BY file_id LIMIT ?
+"""
+_DESTROYED = "INSERT OR REPLACE INTO destroyed VALUES (?, ?)"
 _WITHOUT_BYTES = frozenset({FileStatus.MISSING})
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00Z")
 
@@ -126,6 +141,7 @@ class Index:
                     connection.execute("BEGIN IMMEDIATE")
                     connection.execute("DELETE FROM files")
                     connection.execute("DELETE FROM totals")
+                    connection.execute("DELETE FROM destroyed")
                 self._refresh()
         except sqlite3.Error as error:
             raise IndexFailed(str(error)) from error
@@ -159,7 +175,57 @@ class Index:
             return None
         return _found(found) if found else None
 
-    def page(self, status: FileStatus | None, after: Position | None, offset: int, limit: int) -> Sequence[Row]:
+    def remove(self, line: Destroyed) -> None:
+        """Take note that a file was destroyed. Never raises: a failure marks the index incomplete."""
+        key = _key(line.file_id)
+        try:
+            with self._lock:
+                with self._connection as connection:
+                    connection.execute("BEGIN IMMEDIATE")
+                    row = connection.execute("SELECT status, size FROM files WHERE file_id = ?", (key,)).fetchone()
+                    if row is not None:
+                        connection.execute("DELETE FROM files WHERE file_id = ?", (key,))
+                        connection.execute(
+                            "UPDATE totals SET files = files - 1, bytes = bytes - ? WHERE status = ?", (row[1], row[0])
+                        )
+                    connection.execute(_DESTROYED, (key, line.why.value))
+                self._refresh()
+        except sqlite3.Error as error:
+            self._failed(error)
+
+    def put_destroyed(self, lines: Iterable[Destroyed]) -> None:
+        """Take note of what the destroyed log says, in a rebuild. Never raises, as `put`."""
+        try:
+            with self._lock, self._connection as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                connection.executemany(_DESTROYED, ((_key(line.file_id), line.why.value) for line in lines))
+        except sqlite3.Error as error:
+            self._failed(error)
+
+    def destroyed(self, file_id: FileId) -> FileStatus | None:
+        """Why a file was destroyed; None if the index does not know of it."""
+        try:
+            with self._lock:
+                found = self._connection.execute(
+                    "SELECT why FROM destroyed WHERE file_id = ?", (_key(file_id),)
+                ).fetchone()
+        except sqlite3.Error as error:
+            self._failed(error)
+            return None
+        return FileStatus(found[0]) if found else None
+
+    def expiring(self, until: datetime, after: tuple[int, FileId] | None, limit: int) -> list[tuple[int, FileId]]:
+        """Active files whose end is not later than `until`, each with its end in milliseconds. Raises `IndexFailed`."""
+        last = (after[0], _key(after[1])) if after else (-(2**63), b"")
+        rows = self._rows(_EXPIRING, (_milliseconds(until), *last, limit))
+        return [(end, FileId(str(uuid.UUID(bytes=key)))) for end, key in rows]
+
+    def ended(self, after: FileId | None, limit: int) -> list[FileId]:
+        """Deleted and expired files, by id. Raises `IndexFailed`."""
+        rows = self._rows(_ENDED, (_key(after) if after else b"", limit))
+        return [FileId(str(uuid.UUID(bytes=key))) for (key,) in rows]
+
+    def page(self, status: FileStatus | None, after: Position | None, offset: int, limit: int) -> list[Row]:
         """Rows in the order of upload, at most `limit`. Raises `IndexFailed`."""
         where, values = ["1"], list[object]()
         if status is not None:
@@ -187,6 +253,14 @@ class Index:
                 self._connection.execute("PRAGMA synchronous = FULL")
                 self._connection.execute("INSERT OR REPLACE INTO about VALUES ('closed_in_epoch', ?)", (str(epoch),))
             self._connection.close()
+
+    def _rows(self, sql: str, values: tuple[object, ...]) -> list[Any]:
+        try:
+            with self._lock:
+                return self._connection.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            self._failed(error)
+            raise IndexFailed(str(error)) from error
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
@@ -257,10 +331,15 @@ def _key(file_id: FileId) -> bytes:
     return uuid.UUID(file_id).bytes
 
 
-def _row(document: Document) -> tuple[bytes, str, int, str, int, int]:
+def _row(document: Document) -> tuple[bytes, str, int, str, int, int, int | None]:
     a = document.attributes
-    uploaded_ms = (a.uploaded_at - _EPOCH) // timedelta(milliseconds=1)
-    return _key(a.file_id), document.storage_filename, uploaded_ms, a.status.value, a.size, a.revision
+    ends = None if a.expires_at is None else _milliseconds(a.expires_at)
+    name, status = document.storage_filename, a.status.value
+    return _key(a.file_id), name, _milliseconds(a.uploaded_at), status, a.size, a.revision, ends
+
+
+def _milliseconds(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
 def _found(columns: tuple[bytes, str, int, str, int]) -> Row:

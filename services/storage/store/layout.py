@@ -22,6 +22,8 @@ class Layout:
         self.files = root / "files"
         self.incoming = root / "incoming"
         self.quarantine = root / "quarantine"
+        self.destroyed = root / "destroyed"
+        self.gc = root / "gc.json"
 
     def epoch(self, number: int) -> Path:
         """The file that says that somebody took charge as number `number`."""

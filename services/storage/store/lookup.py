@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from services.model.errors import FileDamaged, NotFound
+from services.model.errors import FileDamaged, FileDeleted, FileExpired, NotFound
+from services.model.files import FileStatus
 from services.model.ids import FileId
 from services.storage.domain.documents import Document
+from services.storage.store.destroyed import DestroyedLog
 from services.storage.store.documents import DocumentFiles
 from services.storage.store.health import reading
 from services.storage.store.index import Index, Row
@@ -13,25 +15,44 @@ from services.storage.store.index import Index, Row
 class Lookup:
     """Finds documents. In threads only: it waits for the disk."""
 
-    def __init__(self, index: Index, documents: DocumentFiles) -> None:
-        self._index, self._documents = index, documents
+    def __init__(self, index: Index, documents: DocumentFiles, destroyed: DestroyedLog) -> None:
+        self._index, self._documents, self._destroyed = index, documents, destroyed
 
     def find(self, file_id: FileId) -> Document:
-        """The file's document. Raises `NotFound`, `FileDamaged`, `StorageUnavailable`."""
+        """The file's document.
+
+        Raises `NotFound`, `FileDeleted` or `FileExpired` (it was destroyed), `FileDamaged`, `StorageUnavailable`.
+        """
         document = self._known(file_id) or self._on_disk(file_id)
         if document is None:
+            self.require_not_destroyed(file_id)
             raise NotFound("there is no such file")
         return document
+
+    def require_not_destroyed(self, file_id: FileId) -> None:
+        """Raise `FileDeleted` or `FileExpired` if this element has destroyed that file: it never comes back."""
+        why = self._index.destroyed(file_id)
+        if why is None and not self._index.complete:
+            with reading():
+                line = self._destroyed.find(file_id)
+            why = line.why if line else None
+        if why is FileStatus.EXPIRED:
+            raise FileExpired("the file has expired and was destroyed")
+        if why is not None:
+            raise FileDeleted("the file was deleted and destroyed")
 
     def taken(self, file_id: FileId) -> Document | None:
         """The document of an id that is wanted for a new file; None if it is free.
 
         A complete index is believed when it does not know the id: this process is the only one that makes files, and
-        reading a folder of thousands for each upload would be the slowest step of it.
+        reading a folder of thousands for each upload would be the slowest step of it. Raises `FileDeleted`,
+        `FileExpired` if a file of that id was destroyed.
         """
         document = self._known(file_id)
         if document is None and not self._index.complete:
             document = self._on_disk(file_id)
+        if document is None:
+            self.require_not_destroyed(file_id)
         return document
 
     def read(self, row: Row) -> Document | None:

@@ -11,6 +11,7 @@ from services.model.clock import Clock
 from services.model.errors import FileDamaged
 from services.storage.domain.documents import Document
 from services.storage.domain.names import ATTRIBUTES_SUFFIX, attributes_filename, data_filename, file_id_in
+from services.storage.store.destroyed import DestroyedLog
 from services.storage.store.documents import DocumentFiles
 from services.storage.store.durable import sync_folder
 from services.storage.store.fs import Entry, FileSystem, Kind
@@ -43,10 +44,10 @@ class Rebuild:
 
     def __init__(
         self, *, fs: FileSystem, layout: Layout, health: WriteHealth, index: Index, documents: DocumentFiles,
-        clock: Clock, pool: Pool,
+        destroyed: DestroyedLog, clock: Clock, pool: Pool,
     ) -> None:  # fmt: skip
         self._fs, self._layout, self._health, self._index = fs, layout, health, index
-        self._documents, self._clock, self._pool = documents, clock, pool
+        self._documents, self._destroyed, self._clock, self._pool = documents, destroyed, clock, pool
 
     async def __call__(self) -> Found | None:
         """What was found; None if the index is complete already.
@@ -58,6 +59,7 @@ class Rebuild:
             return None
         log.info("the index is made anew from the disk; reads by id and uploads work meanwhile")
         await self._pool.run(self._index.clear)
+        await self._pool.run(lambda: self._index.put_destroyed(self._destroyed.lines()))
         found, logged = Found(), self._clock.monotonic()
         folders = self._folders(self._layout.files, 4)
         while (folder := await self._pool.run(next, folders, None)) is not None:

@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from services.admin.usecases.run_element import LookIntoElement, TransitionElementMode
+from services.admin.usecases.run_element import CollectElementGarbage, LookIntoElement, TransitionElementMode
 from services.chassis.caller import Identity
 from services.model.elements import ElementAddress, ElementInfo, ElementStatus, Mode
 from services.model.errors import InvalidTransition, NotFound, StorageUnavailable, ValidationFailed
 from services.model.files import FileAttributes, FileStatus
 from services.model.ids import ElementId, Subject
+from services.model.maintenance import Collected
 from services.model.paging import Page, PageRequest
 from tests.doubles.admin_stores import MemoryElements
 from tests.doubles.clock import FakeClock
@@ -47,6 +48,10 @@ class FakeControl:
         self._ask(f"{target} {confirm}", user)
         self.present = replace(self.present, mode=target, mode_revision=self.present.mode_revision + 1)
         return self.present
+
+    async def run_gc(self, address: ElementAddress, *, confirm_clock: bool, user: Identity) -> Collected:
+        self._ask(f"gc {confirm_clock}", user)
+        return Collected(destroyed=2, freed=7)
 
     def _ask(self, what: str, user: Identity) -> None:
         self.asked.append((what, user.subject))
@@ -90,6 +95,15 @@ async def test_what_the_element_refuses_is_told_and_changes_nothing(house: House
     with pytest.raises(type(refusal)):
         await house.transition(house.record.element_id, Mode.EDIT, confirm=True, user=ANNA)
     assert house.elements.records[house.record.element_id] == house.record
+
+
+async def test_garbage_is_collected_on_request(house: House) -> None:
+    collect = CollectElementGarbage(elements=house.elements, control=house.control)
+    done = await collect(house.record.element_id, confirm_clock=True, user=ANNA)
+    assert done == Collected(destroyed=2, freed=7)
+    assert house.control.asked == [("gc True", "anna")]
+    with pytest.raises(NotFound):
+        await collect(UNKNOWN, confirm_clock=False, user=ANNA)
 
 
 async def test_an_unknown_element_is_not_found(house: House) -> None:

@@ -160,6 +160,11 @@ class ElementMaintenanceServiceStub:
                 request_serializer=artstore_dot_admin_dot_v1_dot_maintenance__pb2.TransitionElementModeRequest.SerializeToString,
                 response_deserializer=artstore_dot_admin_dot_v1_dot_maintenance__pb2.TransitionElementModeResponse.FromString,
                 _registered_method=True)
+        self.CollectElementGarbage = channel.unary_unary(
+                '/artstore.admin.v1.ElementMaintenanceService/CollectElementGarbage',
+                request_serializer=artstore_dot_admin_dot_v1_dot_maintenance__pb2.CollectElementGarbageRequest.SerializeToString,
+                response_deserializer=artstore_dot_admin_dot_v1_dot_maintenance__pb2.CollectElementGarbageResponse.FromString,
+                _registered_method=True)
 
 
 class ElementMaintenanceServiceServicer:
@@ -173,6 +178,13 @@ class ElementMaintenanceServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CollectElementGarbage(self, request, context):
+        """Makes a pass of garbage collection now. NOT_FOUND, STORAGE_FULL, STORAGE_UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ElementMaintenanceServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -180,6 +192,11 @@ def add_ElementMaintenanceServiceServicer_to_server(servicer, server):
                     servicer.TransitionElementMode,
                     request_deserializer=artstore_dot_admin_dot_v1_dot_maintenance__pb2.TransitionElementModeRequest.FromString,
                     response_serializer=artstore_dot_admin_dot_v1_dot_maintenance__pb2.TransitionElementModeResponse.SerializeToString,
+            ),
+            'CollectElementGarbage': grpc.unary_unary_rpc_method_handler(
+                    servicer.CollectElementGarbage,
+                    request_deserializer=artstore_dot_admin_dot_v1_dot_maintenance__pb2.CollectElementGarbageRequest.FromString,
+                    response_serializer=artstore_dot_admin_dot_v1_dot_maintenance__pb2.CollectElementGarbageResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -210,6 +227,33 @@ class ElementMaintenanceService:
             '/artstore.admin.v1.ElementMaintenanceService/TransitionElementMode',
             artstore_dot_admin_dot_v1_dot_maintenance__pb2.TransitionElementModeRequest.SerializeToString,
             artstore_dot_admin_dot_v1_dot_maintenance__pb2.TransitionElementModeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CollectElementGarbage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/artstore.admin.v1.ElementMaintenanceService/CollectElementGarbage',
+            artstore_dot_admin_dot_v1_dot_maintenance__pb2.CollectElementGarbageRequest.SerializeToString,
+            artstore_dot_admin_dot_v1_dot_maintenance__pb2.CollectElementGarbageResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -78,6 +78,8 @@ class ElementMaintenanceServiceStub:
     def __new__(cls, channel: _aio.Channel) -> ElementMaintenanceServiceAsyncStub: ...
     TransitionElementMode: _grpc.UnaryUnaryMultiCallable[_maintenance_pb2.TransitionElementModeRequest, _maintenance_pb2.TransitionElementModeResponse]
     """Changes the element's mode. NOT_FOUND, INVALID_TRANSITION, CONFIRMATION_REQUIRED, STORAGE_UNAVAILABLE."""
+    CollectElementGarbage: _grpc.UnaryUnaryMultiCallable[_maintenance_pb2.CollectElementGarbageRequest, _maintenance_pb2.CollectElementGarbageResponse]
+    """Makes a pass of garbage collection now. NOT_FOUND, STORAGE_FULL, STORAGE_UNAVAILABLE."""
 
 @_typing.type_check_only
 class ElementMaintenanceServiceAsyncStub(ElementMaintenanceServiceStub):
@@ -86,6 +88,8 @@ class ElementMaintenanceServiceAsyncStub(ElementMaintenanceServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     TransitionElementMode: _aio.UnaryUnaryMultiCallable[_maintenance_pb2.TransitionElementModeRequest, _maintenance_pb2.TransitionElementModeResponse]  # type: ignore[assignment]
     """Changes the element's mode. NOT_FOUND, INVALID_TRANSITION, CONFIRMATION_REQUIRED, STORAGE_UNAVAILABLE."""
+    CollectElementGarbage: _aio.UnaryUnaryMultiCallable[_maintenance_pb2.CollectElementGarbageRequest, _maintenance_pb2.CollectElementGarbageResponse]  # type: ignore[assignment]
+    """Makes a pass of garbage collection now. NOT_FOUND, STORAGE_FULL, STORAGE_UNAVAILABLE."""
 
 class ElementMaintenanceServiceServicer(metaclass=_abc_1.ABCMeta):
     """What is asked of an element in the name of an administrator."""
@@ -97,5 +101,13 @@ class ElementMaintenanceServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_maintenance_pb2.TransitionElementModeResponse, _abc.Awaitable[_maintenance_pb2.TransitionElementModeResponse]]:
         """Changes the element's mode. NOT_FOUND, INVALID_TRANSITION, CONFIRMATION_REQUIRED, STORAGE_UNAVAILABLE."""
+
+    @_abc_1.abstractmethod
+    def CollectElementGarbage(
+        self,
+        request: _maintenance_pb2.CollectElementGarbageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_maintenance_pb2.CollectElementGarbageResponse, _abc.Awaitable[_maintenance_pb2.CollectElementGarbageResponse]]:
+        """Makes a pass of garbage collection now. NOT_FOUND, STORAGE_FULL, STORAGE_UNAVAILABLE."""
 
 def add_ElementMaintenanceServiceServicer_to_server(servicer: ElementMaintenanceServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -19,6 +19,66 @@ else:
 DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
+class RunGcRequest(_message.Message):
+    """Asks for a pass of garbage collection."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONFIRM_CLOCK_FIELD_NUMBER: _builtins.int
+    confirm_clock: _builtins.bool
+    """Somebody has looked at the clock of the machine, and it is right, however far it has run."""
+    def __init__(
+        self,
+        *,
+        confirm_clock: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirm_clock", b"confirm_clock"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RunGcRequest: _TypeAlias = RunGcRequest  # noqa: Y015
+
+@_typing.final
+class RunGcResponse(_message.Message):
+    """What the pass did."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPIRED_FIELD_NUMBER: _builtins.int
+    DESTROYED_FIELD_NUMBER: _builtins.int
+    FREED_BYTES_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    REFUSED_FIELD_NUMBER: _builtins.int
+    expired: _builtins.int
+    """Files whose end was written down."""
+    destroyed: _builtins.int
+    """Files that were destroyed."""
+    freed_bytes: _builtins.int
+    """Bytes of those."""
+    failed: _builtins.int
+    """Files that could not be judged; they stay."""
+    refused: _builtins.str
+    """Why nothing was done at all; empty if the pass was made."""
+    def __init__(
+        self,
+        *,
+        expired: _builtins.int = ...,
+        destroyed: _builtins.int = ...,
+        freed_bytes: _builtins.int = ...,
+        failed: _builtins.int = ...,
+        refused: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["destroyed", b"destroyed", "expired", b"expired", "failed", b"failed", "freed_bytes", b"freed_bytes", "refused", b"refused"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RunGcResponse: _TypeAlias = RunGcResponse  # noqa: Y015
+
+@_typing.final
 class TransitionModeRequest(_message.Message):
     """Asks for another mode."""
 

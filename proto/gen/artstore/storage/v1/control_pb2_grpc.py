@@ -40,6 +40,11 @@ class StorageControlServiceStub:
                 request_serializer=artstore_dot_storage_dot_v1_dot_control__pb2.TransitionModeRequest.SerializeToString,
                 response_deserializer=artstore_dot_storage_dot_v1_dot_control__pb2.TransitionModeResponse.FromString,
                 _registered_method=True)
+        self.RunGc = channel.unary_unary(
+                '/artstore.storage.v1.StorageControlService/RunGc',
+                request_serializer=artstore_dot_storage_dot_v1_dot_control__pb2.RunGcRequest.SerializeToString,
+                response_deserializer=artstore_dot_storage_dot_v1_dot_control__pb2.RunGcResponse.FromString,
+                _registered_method=True)
 
 
 class StorageControlServiceServicer:
@@ -54,6 +59,14 @@ class StorageControlServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RunGc(self, request, context):
+        """Makes a pass of garbage collection now. One that doubts the clock does nothing and says so; `confirm_clock` is the
+        way on. STORAGE_FULL, STORAGE_UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_StorageControlServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -61,6 +74,11 @@ def add_StorageControlServiceServicer_to_server(servicer, server):
                     servicer.TransitionMode,
                     request_deserializer=artstore_dot_storage_dot_v1_dot_control__pb2.TransitionModeRequest.FromString,
                     response_serializer=artstore_dot_storage_dot_v1_dot_control__pb2.TransitionModeResponse.SerializeToString,
+            ),
+            'RunGc': grpc.unary_unary_rpc_method_handler(
+                    servicer.RunGc,
+                    request_deserializer=artstore_dot_storage_dot_v1_dot_control__pb2.RunGcRequest.FromString,
+                    response_serializer=artstore_dot_storage_dot_v1_dot_control__pb2.RunGcResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -91,6 +109,33 @@ class StorageControlService:
             '/artstore.storage.v1.StorageControlService/TransitionMode',
             artstore_dot_storage_dot_v1_dot_control__pb2.TransitionModeRequest.SerializeToString,
             artstore_dot_storage_dot_v1_dot_control__pb2.TransitionModeResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RunGc(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/artstore.storage.v1.StorageControlService/RunGc',
+            artstore_dot_storage_dot_v1_dot_control__pb2.RunGcRequest.SerializeToString,
+            artstore_dot_storage_dot_v1_dot_control__pb2.RunGcResponse.FromString,
             options,
             channel_credentials,
             insecure,

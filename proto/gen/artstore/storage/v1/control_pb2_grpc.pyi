@@ -37,6 +37,10 @@ class StorageControlServiceStub:
     """Changes the mode: rw→ro, ro→ar, and ro→rw with `confirm`. After the answer nothing commits under the old one.
     INVALID_TRANSITION, CONFIRMATION_REQUIRED, STORAGE_FULL, STORAGE_UNAVAILABLE.
     """
+    RunGc: _grpc.UnaryUnaryMultiCallable[_control_pb2.RunGcRequest, _control_pb2.RunGcResponse]
+    """Makes a pass of garbage collection now. One that doubts the clock does nothing and says so; `confirm_clock` is the
+    way on. STORAGE_FULL, STORAGE_UNAVAILABLE.
+    """
 
 @_typing.type_check_only
 class StorageControlServiceAsyncStub(StorageControlServiceStub):
@@ -46,6 +50,10 @@ class StorageControlServiceAsyncStub(StorageControlServiceStub):
     TransitionMode: _aio.UnaryUnaryMultiCallable[_control_pb2.TransitionModeRequest, _control_pb2.TransitionModeResponse]  # type: ignore[assignment]
     """Changes the mode: rw→ro, ro→ar, and ro→rw with `confirm`. After the answer nothing commits under the old one.
     INVALID_TRANSITION, CONFIRMATION_REQUIRED, STORAGE_FULL, STORAGE_UNAVAILABLE.
+    """
+    RunGc: _aio.UnaryUnaryMultiCallable[_control_pb2.RunGcRequest, _control_pb2.RunGcResponse]  # type: ignore[assignment]
+    """Makes a pass of garbage collection now. One that doubts the clock does nothing and says so; `confirm_clock` is the
+    way on. STORAGE_FULL, STORAGE_UNAVAILABLE.
     """
 
 class StorageControlServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -59,6 +67,16 @@ class StorageControlServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_control_pb2.TransitionModeResponse, _abc.Awaitable[_control_pb2.TransitionModeResponse]]:
         """Changes the mode: rw→ro, ro→ar, and ro→rw with `confirm`. After the answer nothing commits under the old one.
         INVALID_TRANSITION, CONFIRMATION_REQUIRED, STORAGE_FULL, STORAGE_UNAVAILABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def RunGc(
+        self,
+        request: _control_pb2.RunGcRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.RunGcResponse, _abc.Awaitable[_control_pb2.RunGcResponse]]:
+        """Makes a pass of garbage collection now. One that doubts the clock does nothing and says so; `confirm_clock` is the
+        way on. STORAGE_FULL, STORAGE_UNAVAILABLE.
         """
 
 def add_StorageControlServiceServicer_to_server(servicer: StorageControlServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,119 @@
+"""`destroyed/YYYY/MM.jsonl`: what was destroyed, by whom it was deleted, when, and why. One JSON object on a line.
+
+    {"file_id":"0198…","size":1048576,"sha256":"9f86d08…","why":"deleted","by":"anna",
+     "ended_at":"2026-11-20T01:30:00.000Z","destroyed_at":"2026-11-21T01:30:00.000Z"}
+
+A line is durable before anything of its file goes. It may therefore stand there for a file that is still whole (the
+power went in between), and twice; the file on the disk counts then. A line cut by a crash is closed by the next one.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from services.chassis.logs import get_logger
+from services.model.files import FileStatus
+from services.model.ids import FileId, Subject, file_id_time, parse_file_id
+from services.storage.domain.collecting import Destroyed
+from services.storage.store.disk import Disk
+from services.storage.store.durable import read_file, sync_folder, write_all
+from services.storage.store.fs import APPEND, READ, Kind
+
+_READ_AT_MOST = 1 << 32
+_SLACK = timedelta(days=2)
+"""The time in an id is another clock's."""
+
+log = get_logger(__name__)
+
+
+class DestroyedLog:
+    """Writes and reads the log. In threads only. Raises `OSError` as the disk does."""
+
+    def __init__(self, disk: Disk) -> None:
+        self._fs, self._root, self._folders = disk.fs, disk.layout.destroyed, disk.folders
+        self._lock = threading.Lock()
+
+    def append(self, line: Destroyed) -> None:
+        """Durable when this returns."""
+        path = self._root / f"{line.destroyed_at.astimezone(UTC):%Y/%m}.jsonl"
+        with self._lock:
+            self._folders.ensure(path.parent)
+            torn = self._torn(path)
+            descriptor = self._fs.open(path, APPEND)
+            try:
+                write_all(self._fs, descriptor, (b"\n" if torn else b"") + _encode(line))
+                self._fs.fsync(descriptor)
+            finally:
+                self._fs.close(descriptor)
+            sync_folder(self._fs, path.parent)
+
+    def lines(self, since: FileId | None = None) -> Iterator[Destroyed]:
+        """Every line, oldest first; `since`: only of the months in which a file of that id can have been destroyed."""
+        for path in self._files(since):
+            for text in read_file(self._fs, path, _READ_AT_MOST).splitlines():
+                if text and (since is None or since.encode() in text):
+                    line = _decode(text)
+                    if line is None:
+                        log.warning("a line of the destroyed log is not understood", path=path.name)
+                    elif since in (None, line.file_id):
+                        yield line
+
+    def find(self, file_id: FileId) -> Destroyed | None:
+        """What became of a file; reads the whole log, for the time while the index is being made."""
+        return next(self.lines(file_id), None)
+
+    def _files(self, since: FileId | None) -> list[Path]:
+        first = f"{file_id_time(since) - _SLACK:%Y/%m}" if since else ""
+        years = [self._root / each.name for each in self._fs.entries(self._root) if each.kind is Kind.FOLDER]
+        months = [year / each.name for year in years for each in self._fs.entries(year) if each.kind is Kind.FILE]
+        return sorted(path for path in months if path.suffix == ".jsonl" and f"{path.parent.name}/{path.stem}" >= first)
+
+    def _torn(self, path: Path) -> bool:
+        try:
+            descriptor = self._fs.open(path, READ)
+        except FileNotFoundError:
+            return False
+        try:
+            size = self._fs.size(descriptor)
+            return size > 0 and self._fs.read(descriptor, 1, size - 1) != b"\n"
+        finally:
+            self._fs.close(descriptor)
+
+
+def _encode(line: Destroyed) -> bytes:
+    members = {
+        "file_id": line.file_id,
+        "size": line.size,
+        "sha256": line.sha256,
+        "why": line.why.value,
+        "by": line.by,
+        "ended_at": _write_time(line.ended_at),
+        "destroyed_at": _write_time(line.destroyed_at),
+    }
+    return json.dumps(members, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+def _decode(text: bytes) -> Destroyed | None:
+    try:
+        members: dict[str, Any] = json.loads(text)
+        by = members["by"]
+        return Destroyed(
+            file_id=parse_file_id(members["file_id"]),
+            size=int(members["size"]),
+            sha256=str(members["sha256"]),
+            why=FileStatus(members["why"]),
+            by=None if by is None else Subject(str(by)),
+            ended_at=datetime.fromisoformat(members["ended_at"]),
+            destroyed_at=datetime.fromisoformat(members["destroyed_at"]),
+        )
+    except Exception:  # noqa: BLE001 - a line may hold anything after a crash
+        return None
+
+
+def _write_time(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"

@@ -1,0 +1,48 @@
+"""`gc.json`: when garbage was last collected, the witness against a clock that jumps. Sealed, replaced whole.
+
+{"ran_at":"2026-11-21T01:30:00.000Z","attr_sha256":"…"}
+"""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import UTC, datetime
+
+from services.model.errors import StorageUnavailable
+from services.storage.domain.seal import seal
+from services.storage.store.disk import Disk
+from services.storage.store.durable import sync_folder, write_file
+from services.storage.store.pool import Pool
+from services.storage.store.refusal import ElementRefused
+from services.storage.store.sealed import read_sealed
+
+
+class GcFile:
+    """Fills `ports.Collections`."""
+
+    def __init__(self, disk: Disk, *, epoch: int, writes: Pool) -> None:
+        self._disk, self._writes = disk, writes
+        self._temporary = disk.layout.temporaries(epoch) / "gc.json"
+
+    async def last(self) -> datetime | None:
+        return await self._writes.run(self._read)
+
+    async def keep(self, ran_at: datetime) -> None:
+        await self._writes.run(self._keep, ran_at)
+
+    def _read(self) -> datetime | None:
+        try:
+            members = read_sealed(self._disk.fs, self._disk.layout.gc)
+            return None if members is None else datetime.fromisoformat(members["ran_at"])
+        except (ElementRefused, KeyError, ValueError, TypeError) as error:
+            raise StorageUnavailable(f"gc.json cannot be trusted: {error}") from error
+
+    def _keep(self, ran_at: datetime) -> None:
+        fs, layout, health = self._disk.fs, self._disk.layout, self._disk.health
+        text = seal({"ran_at": ran_at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")})
+        with health.preparing():
+            with contextlib.suppress(FileNotFoundError):
+                fs.unlink(self._temporary)  # of an attempt that the full disk refused
+            write_file(fs, self._temporary, text)
+            fs.rename(self._temporary, layout.gc)
+            sync_folder(fs, layout.root)
