@@ -45,7 +45,7 @@ def document() -> str:
     parts += [_section("Every process with a gRPC server", chassis(RpcMetrics))]
     parts += [_section("Every process with an HTTP server (the gateway)", chassis(HttpMetrics))]
     parts += [_section(f"`{module}`", rows) for module, rows in own().items()]
-    parts += [_section("From the Python client library: the process and its interpreter", library())]
+    parts += [_section("From libraries: the process, its interpreter, retries", library())]
     return "\n".join(parts)
 
 
@@ -82,14 +82,17 @@ def own() -> dict[str, list[Row]]:
 
 
 def library() -> list[Row]:
-    """Return what prometheus-client shows by itself."""
+    """Return what prometheus-client and stamina show by themselves."""
     registry = CollectorRegistry()
     prometheus_client.ProcessCollector(registry=registry)
     prometheus_client.PlatformCollector(registry=registry)
     prometheus_client.GCCollector(registry=registry)
-    return [
+    rows = [
         Row(_full(family.name, family.type), family.type, (), family.documentation) for family in registry.collect()
     ]
+    # Made by stamina with the first retry.
+    retries = "Calls that were made again because nobody was reached."
+    return [*rows, Row("stamina_retries_total", "counter", ("callable", "retry_num", "error_type"), retries)]
 
 
 def _rows(registry: CollectorRegistry) -> Iterator[Row]:
