@@ -18,6 +18,7 @@ from services.standalone.credentials import Credentials, read
 from services.standalone.home import Home, prepare
 from services.standalone.plan import Plan
 from services.standalone.programs import Program
+from tests.support.processes import free_port
 
 INHERITED = {
     "PATH": "/bin",
@@ -45,7 +46,7 @@ def home(tmp_path: Path) -> Home:
 @pytest.fixture
 def plan(home: Home) -> Plan:
     """With somebody else's PostgreSQL: nothing is installed or started."""
-    settings = Settings(home.root, port=18443, postgres_dsn="postgresql://me:hunter2@db/art")
+    settings = Settings(home.root, port=free_port(), postgres_dsn="postgresql://me:hunter2@db/art")
     reservations = ports.Reservations()
     try:
         return build.plan(settings, home, Console(), home.run, reservations, INHERITED)
@@ -130,7 +131,7 @@ def test_the_order_of_start_and_stop(programs: dict[str, Program]) -> None:
 
 def test_the_configuration_of_envoy_survives_odd_paths(tmp_path: Path) -> None:
     home = prepare(tmp_path / 'a "quoted" $HOME: [x] {y} #z')
-    settings = Settings(home.root, port=18443, postgres_dsn="postgresql://db/art")
+    settings = Settings(home.root, port=free_port(), postgres_dsn="postgresql://db/art")
     reservations = ports.Reservations()
     try:
         made = build.plan(settings, home, Console(), home.run, reservations, {})
