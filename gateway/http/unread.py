@@ -1,9 +1,11 @@
 """Answers that are ready before the request has been read to its end, a refused upload for one.
 
-A server that answers and closes while bytes are still coming makes the operating system reset the connection, and the
-reset may destroy the answer before the client has read it (RFC 9112 section 9.6). So such an answer says that it closes
-the connection, goes out completely, and the rest of the body is read and thrown away for a while, before the
-connection is closed: "lingering close". Envoy closes as soon as it has the answer, and that ends it at once.
+What is sent while nobody reads it is lost twice: a server that closes the connection makes the operating system reset
+it, and that may destroy the answer on its way (RFC 9112 section 9.6); and over HTTP/2 Envoy resets the stream as soon
+as the answer is complete (RFC 9113 section 8.1 allows it), which makes curl up to 7.88 forget an answer that it has
+not read yet. So such an answer goes out but for its end, which is why its length is not told; a client that looks now
+stops sending; what still comes is thrown away for a moment; then the answer ends. The connection is left to Envoy,
+which closes it at once.
 """
 
 from __future__ import annotations
@@ -12,23 +14,23 @@ import asyncio
 
 from services.chassis.http import AsgiApp, Message, Receive, Scope, Send
 
-LINGER = 30.0
-"""Seconds for which the rest of a body is read, at most."""
-SILENCE = 2.0
-"""Seconds without a byte of it after which nothing more is expected."""
+PATIENCE = 1.0
+"""Seconds between an answer and its end, at most: time for the client to see it."""
+SILENCE = 0.25
+"""Seconds without a byte of the body after which it has."""
 
 
 class UnreadBodies:
     """Wraps the whole application."""
 
-    def __init__(self, app: AsgiApp, *, linger: float = LINGER, silence: float = SILENCE) -> None:
+    def __init__(self, app: AsgiApp, *, patience: float = PATIENCE, silence: float = SILENCE) -> None:
         self._app = app
-        self._linger = linger
+        self._patience = patience
         self._silence = silence
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and _has_body(scope):
-            exchange = _Exchange(receive, send, self._linger, self._silence)
+            exchange = _Exchange(receive, send, self._patience, self._silence)
             await self._app(scope, exchange.receive, exchange.send)
         else:
             await self._app(scope, receive, send)
@@ -37,14 +39,15 @@ class UnreadBodies:
 class _Exchange:
     """One request with a body, and its answer."""
 
-    def __init__(self, receive: Receive, send: Send, linger: float, silence: float) -> None:
+    def __init__(self, receive: Receive, send: Send, patience: float, silence: float) -> None:
         self._receive = receive
         self._send = send
-        self._linger = linger
+        self._patience = patience
         self._silence = silence
         self._complete = False
         """The request was read to its end, or the client has left."""
-        self._closing = False
+        self._early = False
+        """The answer began before that."""
 
     async def receive(self) -> Message:
         message = await self._receive()
@@ -54,19 +57,19 @@ class _Exchange:
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start" and not self._complete:
-            self._closing = True
-            message["headers"] = [*message["headers"], (b"connection", b"close")]
+            self._early = True
+            message["headers"] = [header for header in message["headers"] if header[0].lower() != b"content-length"]
         last = message["type"] == "http.response.body" and not message.get("more_body", False)
-        if not last or not self._closing:
+        if not last or not self._early:
             await self._send(message)
             return
         await self._send({**message, "more_body": True})
-        await self._drain()
+        await self._discard()
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _drain(self) -> None:
+    async def _discard(self) -> None:
         try:
-            async with asyncio.timeout(self._linger):
+            async with asyncio.timeout(self._patience):
                 while not self._complete:
                     async with asyncio.timeout(self._silence):
                         await self.receive()

@@ -346,9 +346,9 @@ async def test_a_refusal_in_the_middle_is_answered_at_once_and_can_be_read(edge:
         writer.write(piece if length.startswith("C") else b"%x\r\n%b\r\n" % (len(piece), piece))
         async with asyncio.timeout(10):
             head = await reader.readuntil(b"\r\n\r\n")
+            await reader.readuntil(b"\r\n")  # the chunk's size
             body = await reader.readuntil(b"}}")
         assert head.startswith(b"HTTP/1.1 413 ")
-        assert b"connection: close" in head
         assert json.loads(body)["error"]["code"] == "FILE_TOO_LARGE"
         writer.close()
     assert behind.files == {}
@@ -363,9 +363,8 @@ async def test_a_client_that_sends_all_before_it_reads_gets_the_answer(edge: Edg
         writer.write(bytes(1 << 20))
         await writer.drain()
     async with asyncio.timeout(10):
-        answer = await reader.read()
+        answer = await reader.readuntil(b"}}\r\n0\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 413 ")
-    assert answer.endswith(b"}}")
     writer.close()
 
 
