@@ -14,6 +14,8 @@ from services.model.elements import ElementInfo
 from services.model.errors import (
     ArtStoreError,
     DeadlineExceeded,
+    FileDeleted,
+    FileExpired,
     Forbidden,
     InternalError,
     NotFound,
@@ -132,6 +134,19 @@ async def test_a_row_is_brought_up_to_what_the_element_says(house: House) -> Non
     house.peer.files[one.file_id] = deleted
     assert await house.mark_missing(one.file_id) == deleted
     assert (await house.locate(one.file_id)).file == deleted
+
+
+@pytest.mark.parametrize(
+    ("end", "status"), [(FileDeleted("destroyed"), DELETED), (FileExpired("destroyed"), FileStatus.EXPIRED)]
+)
+async def test_what_the_element_says_it_destroyed_is_not_called_missing(
+    house: House, end: ArtStoreError, status: FileStatus
+) -> None:
+    one = await house.registered(file())
+    house.peer.files[one.file_id] = end
+    for _ in range(2):
+        assert await house.mark_missing(one.file_id) == replace(one, status=status, revision=2)
+    assert (await house.locate(one.file_id)).file.status is status
 
 
 async def test_a_missing_document_that_is_back_becomes_active_again(house: House) -> None:
