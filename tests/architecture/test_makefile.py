@@ -106,6 +106,8 @@ def test_a_signal_reaches_the_program_once_and_make_adds_no_error(clone: Path, s
         stderr=subprocess.PIPE,
         text=True,
         process_group=0,
+        # As in a terminal: tests that run in the background ignore SIGINT, and their children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads run here
     ) as started:
         assert started.stdout is not None
         try:

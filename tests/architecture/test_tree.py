@@ -9,7 +9,16 @@ import pytest
 from tests.architecture.tree import ROOT, contract, pyproject, tracked
 
 ROOTS = {
-    *(".ci", ".editorconfig", ".env.example", ".gitignore", ".pre-commit-config.yaml", "Makefile", "buf.yaml", "noxfile.py"),
+    *(
+        ".ci",
+        ".editorconfig",
+        ".env.example",
+        ".gitignore",
+        ".pre-commit-config.yaml",
+        "Makefile",
+        "buf.yaml",
+        "noxfile.py",
+    ),
     *("pyproject.toml", "requirements.txt", "requirements-dev.txt"),
     *("CHANGELOG.md", "CONTRIBUTING.md", "README.md", "README.ru.md", "docs"),
     *("clients", "envoy", "gateway", "proto", "services", "tests", "tools"),
