@@ -103,6 +103,8 @@ async def _opened(settings: Settings, clock: Clock) -> AsyncIterator[Element]:
         min_free_space=settings.min_free_space,
         capacity=settings.capacity,
         mode_override=settings.override,
+        wal_dir=settings.wal_dir.resolve() if settings.wal_dir else None,
+        wal_reset=settings.wal_reset,
     )
     try:
         with open_element(options, clock=clock) as element:

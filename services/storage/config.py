@@ -29,6 +29,16 @@ class Settings(ProcessSettings):
         description="Folder of the rebuildable index: local, outside of SE_DATA_DIR, one for each element. "
         "Unset: `<SE_DATA_DIR>.index` beside it.",
     )
+    wal_dir: Path | None = Field(
+        None,
+        description="Folder of the journal, for one on another disk; one for each element. "
+        "Unset: `.wal` in SE_DATA_DIR. Once it has been used it belongs to the element.",
+    )
+    wal_reset: str = Field(
+        "",
+        description="The `element_uuid` of an element whose journal is damaged: sets that journal aside and makes the "
+        "index anew. Does nothing to a journal that is well.",
+    )
     init: bool = Field(False, description="Whether an empty directory may become a new element.")
     mode: Mode = Field(Mode.EDIT, description="Mode of a new element: edit, rw, ro or ar. Later, `mode.json` counts.")
     mode_override: str = Field(

@@ -29,6 +29,7 @@ def options(folder: Path, **changes: Any) -> Options:
         mode=Mode.EDIT,
         min_free_space=0,
         capacity=0,
+        wal_segment=16 << 10,
     )
     return replace(plain, **changes)
 

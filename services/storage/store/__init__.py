@@ -6,6 +6,7 @@ The promise: with every process stopped and PostgreSQL gone, a person with `ls`,
       element.json                identity: format, storage_id, element_uuid, created_at; made with link(), never again
       mode.json                   mode, revision, changed_at, changed_by
       .leader.lock                flock target, never removed
+      .wal/0000000012/            the journal of epoch 12 (`wal/`); SE_WAL_DIR may put it elsewhere
       .epochs/0000000012          one empty file for each time that a process took charge, created O_EXCL
       files/2026/11/21/01/        the UTC hour inside the file id (a UUIDv7)
         report_ivanov_20261121T013000_<uuid>.pdf
@@ -29,34 +30,39 @@ system, at the commit itself.
 1. reserve the space: declared sizes are summed, SE_MIN_FREE_SPACE is kept, the blocks are allocated for real
 2. stream into `incoming/<epoch>/`, hashing on the way; compare length and digest; fdatasync
 3. write the new attributes into `incoming/<epoch>/`, fsync
-4. the mode, looked at again under its lock (`usecases/mode_gate.py`), still permits it
-5. rename the data into `files/…`; fsync that folder
-6. rename the attributes: **the commit point**; fsync the folder
-7. put the row into the index; answer
+4. the mode, looked at again under its lock (`usecases/mode_gate.py`), still permits it; `begin` durable in the journal
+5. rename the data into `files/…`
+6. rename the attributes: **the commit point**; fsync the folder, which holds both names
+7. `commit` with the next number durable in the journal, the row and the number in the index; answer
+
+There is no fsync between 5 and 6: attributes whose data a power cut took are named by an open `begin`, and go with it.
 
 **Update, delete**: 3, 4, 6, 7. A folder counts as existing only after this process has fsynced its parent; else a power
 cut could take a whole new hour with it. From step 4 on everything runs to its end even if the caller goes away.
 
-**Destroying** (`purging.py`): a line in `destroyed/`, durable, then the attributes by a rename into `incoming/<epoch>`,
-then the data. A crash in between is finished by the next start. **The mode** is replaced whole by a rename out of
-`incoming/<epoch>/`, as everything is.
+**Destroying** (`purging.py`): a line in `destroyed/`, durable, `begin`, then the attributes by a rename into
+`incoming/<epoch>`, then the data, `commit`. A crash in between is finished by the next start. **The mode** is replaced
+whole by a rename out of `incoming/<epoch>/`, as everything is.
 
-**What a crash leaves.** Before 5: parts in `incoming/`, removed at the next start. Between 5 and 6: data without
-attributes in `files/`, an *orphan*. It was never acknowledged, but nothing here can tell it from somebody's document
-whose attributes were lost, so it is left alone and logged. After 6 the file is there: the next start fsyncs every
-folder that it reads before it serves what it found, so that what was seen once is not lost to a later power cut.
+**What a crash leaves** is settled by the next start before anything is written (`wal/recovery.py`); it can itself be
+cut off anywhere and repeated. Parts in `incoming/` are removed. Of a create that was begun: if its attributes are in
+place and its data have their digest, both are made durable and it is committed; else the two paths that its `begin`
+names are removed, neither of which existed before. Of an update that was begun: the revision on the disk decides. What
+no journal names is not ours to judge: data without attributes stay where they are, and are logged when an index is
+made.
 
 **Disk errors.** A full disk (ENOSPC, EDQUOT) before the commit point undoes the operation: `STORAGE_FULL`. Any other
-error of a write, rename or fsync is never retried, since the kernel may have dropped what it could not write: the
-element stops writing until it is restarted, its readiness fails, and callers get `STORAGE_UNAVAILABLE`, which means:
-the outcome is not known, ask again with the same id.
+error of a write, rename or fsync, of the journal's above all, is never retried, since the kernel may have dropped what
+it could not write: the element stops writing until it is restarted, its readiness fails, and callers get
+`STORAGE_UNAVAILABLE`, which means: the outcome is not known, ask again with the same id.
 
-**The index** (`index.py`) counts as complete only if the process that led before closed it cleanly; otherwise it is
-made anew from the disk while reads by id, uploads and changes already work (a miss is then looked up in the folder that
-the id names). Listing waits for it: a part is never given for the whole.
+**The index** (`index.py`) keeps the number of the last commit that it knows of in the same transaction as the rows: a
+start reads only what the journal holds after it, after a crash too. An index that is new, stale, or of another lineage
+is made anew from the disk while reads by id, uploads and changes already work (a miss is then looked up in the folder
+that the id names). Listing waits for it: a part is never given for the whole.
 
-**What is not here yet: the journal.** With it, `begin` will become durable between 4 and 5 and `commit` after 6, and
-that will buy four things which this version does not have: a start after a crash that looks only at what was open
-instead of reading every attribute file; orphans of a crash recognised as ours and removed; a change feed whose numbers
-cannot be wrong; a takeover that can finish what a dead leader began. What is acknowledged is durable without it.
+**A damaged journal** (`wal/__init__.py` says how that is told from a torn tail) leaves open what was under way: files
+are served, nothing is written, readiness fails with the reason, until an operator decides by SE_WAL_RESET.
+
+**Not here yet:** the change feed that reads the numbers, the space kept for tidying up on a full disk, replicas.
 """

@@ -7,30 +7,32 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from services.model.errors import Conflict
+from services.model.errors import ArtStoreError, Conflict, StorageFull
 from services.model.files import FileAttributes
 from services.model.ids import FileId
 from services.storage.domain.changes import Decision
 from services.storage.domain.documents import Document, encode
-from services.storage.domain.names import storage_filename
+from services.storage.domain.names import attributes_filename, storage_filename
 from services.storage.store.disk import Disk
 from services.storage.store.durable import sync_folder, write_file
 from services.storage.store.health import FULL, full
-from services.storage.store.index import Index
 from services.storage.store.lookup import Lookup
 from services.storage.store.part import Part
+from services.storage.store.wal.journal import Journal
+from services.storage.store.wal.records import Op
 
 
 class Commits:
     """Makes changes visible and durable."""
 
-    def __init__(self, disk: Disk, *, index: Index, lookup: Lookup, epoch: int) -> None:
+    def __init__(self, disk: Disk, *, journal: Journal, lookup: Lookup, epoch: int) -> None:
         self._fs, self._layout, self._folders, self._health = disk.fs, disk.layout, disk.folders, disk.health
-        self._index, self._lookup, self._epoch = index, lookup, epoch
+        self._journal, self._lookup, self._epoch = journal, lookup, epoch
         self._temporaries = disk.layout.temporaries(epoch)
         self._numbers = itertools.count(1)
 
@@ -46,14 +48,11 @@ class Commits:
         with self._health.preparing():
             document = self._named(replace(attributes, epoch=self._epoch))
             prepared = self._prepare(document)
-        # (With the journal: `begin` becomes durable here.)
-        data = self._layout.data(attributes.file_id, document.storage_filename)
-        with self._health.committing():
-            self._move_in(part.path, data, or_else=prepared)
+        with self._transaction(Op.CREATE, document, old=0, prepared=prepared):
+            data = self._layout.data(attributes.file_id, document.storage_filename)
+            self._move_in(part.path, data)
+            part.published()
             self._replace_attributes(prepared, document, created=data)
-        # (With the journal: `commit`, with the next number, becomes durable here.)
-        part.published()
-        self._index.put([document])
         return document
 
     def change(self, file_id: FileId, decide: Decision) -> Document:
@@ -66,13 +65,35 @@ class Commits:
         with self._health.preparing():
             self._folders.ensure(self._layout.folder(file_id))
             prepared = self._prepare(document)
-        with self._health.committing():
+        with self._transaction(Op.UPDATE, document, old=present.attributes.revision, prepared=prepared):
             self._replace_attributes(prepared, document)
-        self._index.put([document])
         return document
 
+    @contextlib.contextmanager
+    def _transaction(self, op: Op, document: Document, *, old: int, prepared: Path) -> Iterator[None]:
+        """`begin` is durable before what is done inside, `commit` when this is left; the index knows it then.
+
+        Inside, `StorageFull` means that all was undone: `prepared` goes, and the transaction with it.
+        """
+        try:
+            tx = self._journal.begin(op, document, old=old, new=document.attributes.revision)
+        except ArtStoreError:
+            self._forget(prepared)
+            raise
+        try:
+            with self._health.committing():
+                yield
+        except StorageFull:
+            self._journal.abort(tx)
+            self._forget(prepared)
+            raise
+        self._journal.commit(tx, document)
+
     def _named(self, attributes: FileAttributes) -> Document:
-        """The document of a new file, under a name that is free. An orphan of the same name is left where it is."""
+        """The document of a new file, under a name that is free: what lies there without us knowing it stays.
+
+        Recovery relies on it: both names of a create that has begun are its own.
+        """
         folder = self._layout.folder(attributes.file_id)
         self._folders.ensure(folder)
         at = attributes.uploaded_at
@@ -80,7 +101,7 @@ class Commits:
             name = storage_filename(
                 attributes.original_filename, user=attributes.uploaded_by, at=at, file_id=attributes.file_id
             )
-            if not self._fs.exists(folder / name):
+            if not self._fs.exists(folder / name) and not self._fs.exists(folder / attributes_filename(name)):
                 return Document(attributes, name)
             at += timedelta(seconds=1)
 
@@ -90,16 +111,14 @@ class Commits:
         write_file(self._fs, path, encode(document))
         return path
 
-    def _move_in(self, part: Path, data: Path, *, or_else: Path) -> None:
-        """Step 5. If the disk is too full for the name, nothing has happened: `or_else` goes, raises `StorageFull`."""
+    def _move_in(self, part: Path, data: Path) -> None:
+        """Step 5. If the disk is too full for the name, nothing has happened: raises `StorageFull`."""
         try:
             self._fs.rename(part, data)
         except OSError as error:
             if error.errno not in FULL:
                 raise
-            self._forget(or_else)
             raise full() from error
-        sync_folder(self._fs, data.parent)
 
     def _replace_attributes(self, prepared: Path, document: Document, *, created: Path | None = None) -> None:
         """Step 6: the commit point. If the disk is too full for the name, what was `created` goes again."""
@@ -109,7 +128,6 @@ class Commits:
         except OSError as error:
             if error.errno not in FULL:
                 raise
-            self._forget(prepared)
             if created is not None:
                 self._fs.unlink(created)
                 sync_folder(self._fs, created.parent)

@@ -53,6 +53,15 @@ def sync_folder(fs: FileSystem, path: Path) -> None:
         fs.close(descriptor)
 
 
+def sync_file(fs: FileSystem, path: Path) -> None:
+    """Make durable what a file holds, whoever wrote it."""
+    descriptor = fs.open(path, READ)
+    try:
+        fs.fsync(descriptor)
+    finally:
+        fs.close(descriptor)
+
+
 class Folders:
     """Makes folders under a root that is durable itself.
 

@@ -35,6 +35,8 @@ from services.storage.store.purging import Purging
 from services.storage.store.rebuild import Rebuild
 from services.storage.store.refusal import ElementRefused
 from services.storage.store.space import Space
+from services.storage.store.wal.journal import SEGMENT_BYTES, Journal
+from services.storage.store.wal.takeover import JournalOptions, take_over
 
 WRITE_THREADS = 16
 """A commit waits for the disk most of its time, and the disk takes many at once."""
@@ -61,6 +63,11 @@ class Options:
     """0: as much as the file system has."""
     mode_override: ModeOverride | None = None
     """The way out of `ar`; applies once."""
+    wal_dir: Path | None = None
+    """Where the journal lies; None: in the element's directory."""
+    wal_reset: str = ""
+    """The element whose damaged journal is to be set aside; empty: none."""
+    wal_segment: int = SEGMENT_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +123,17 @@ def _open(options: Options, clock: Clock, fs: FileSystem, stack: contextlib.Exit
     stack.enter_context(leadership.locked(fs, layout))
     identity = read_or_make(fs, layout, options.storage_id, init=options.init, known=known, now=clock.now())
     disk = Disk(fs, layout, _make_rooms(fs, layout), WriteHealth())
-    previous = leadership.latest_epoch(fs, layout)
     epoch = leadership.claim(fs, layout)
     leftovers = leadership.fence(fs, layout, epoch, clock.now())
     mode = _mode(fs, layout, epoch, options, clock)
-    index = stack.enter_context(_open_index(options.index_dir, disk.health, epoch))
-    index.resume(identity.element_uuid, previous)
-    parts = _parts(disk, index, options, epoch, stack)
+    index = Index(options.index_dir)
+    stack.callback(index.close)
+    journal = take_over(
+        disk, JournalOptions(options.wal_dir or layout.journal, options.wal_segment, options.wal_reset),
+        index=index, documents=DocumentFiles(fs, layout), element=identity.element_uuid, epoch=epoch, now=clock.now(),
+    )  # fmt: skip
+    stack.callback(journal.close)
+    parts = _parts(disk, index, journal, options, epoch, stack)
     log.info("element opened", storage_id=identity.storage_id, element_uuid=identity.element_uuid, epoch=epoch,
              mode=mode.mode, leftovers_removed=leftovers, index_complete=index.complete)  # fmt: skip
     rebuild = Rebuild(
@@ -134,7 +145,9 @@ def _open(options: Options, clock: Clock, fs: FileSystem, stack: contextlib.Exit
     return Element(identity, epoch, mode, modes, collections, ElementFiles(parts), rebuild, parts)
 
 
-def _parts(disk: Disk, index: Index, options: Options, epoch: int, stack: contextlib.ExitStack) -> Parts:
+def _parts(
+    disk: Disk, index: Index, journal: Journal, options: Options, epoch: int, stack: contextlib.ExitStack
+) -> Parts:
     fs, layout, destroyed = disk.fs, disk.layout, DestroyedLog(disk)
     lookup = Lookup(index, DocumentFiles(fs, layout), destroyed)
     reads, writes = Pool("read", READ_THREADS), Pool("write", WRITE_THREADS)
@@ -146,24 +159,14 @@ def _parts(disk: Disk, index: Index, options: Options, epoch: int, stack: contex
         health=disk.health,
         index=index,
         lookup=lookup,
-        commits=Commits(disk, index=index, lookup=lookup, epoch=epoch),
-        purging=Purging(disk, index=index, lookup=lookup, log=destroyed, epoch=epoch),
+        commits=Commits(disk, journal=journal, lookup=lookup, epoch=epoch),
+        purging=Purging(disk, journal=journal, lookup=lookup, log=destroyed, epoch=epoch),
         space=Space(
             fs, layout, keep_free=options.min_free_space, limit=options.capacity, used=lambda: index.usage.used
         ),
         reads=reads,
         writes=writes,
     )
-
-
-@contextmanager
-def _open_index(folder: Path, health: WriteHealth, epoch: int) -> Iterator[Index]:
-    """The index; closed as complete only if the outcome of everything that was begun is known."""
-    index = Index(folder)
-    try:
-        yield index
-    finally:
-        index.close(epoch if health.writable else None)
 
 
 def _check_index_folder(options: Options) -> None:

@@ -21,6 +21,8 @@ CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 """A new file; fails if the name is taken."""
 APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 """Behind what is there already, if anything is."""
+WRITE = os.O_WRONLY | os.O_CLOEXEC
+"""A file that is there, from its beginning."""
 LOCK = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 

@@ -3,12 +3,14 @@
 It never decides what a file is: whoever finds a file here reads its attributes from the disk. Counts are kept by
 triggers, so that rows and counts change in one transaction.
 
-It counts as complete only if the process that led in the epoch before closed it, and wrote that epoch into it, as its
-last act. The claim of the next epoch thus makes every index stale that does not know all: one of a process that was
-killed, one restored from a backup, one that stayed behind while another host led.
+It counts as complete if a rebuild has ended well, and keeps that mark together with the number of the last commit that
+it took note of, element and lineage: rows, number and mark change in one transaction. So a start needs to look only at
+what the journal holds after that number. If the index belongs to another lineage, or knows more than the journal or
+less than the journal still holds, it is stale and made anew: one restored from a backup, one that stayed behind while
+another host led, one beside which the journal was lost.
 
 SQLite's own durability is set to NORMAL with a write-ahead log: after a power cut the last rows may be missing, never
-garbled, and then the epoch is missing too.
+garbled, and the number says so. `settle` makes all of it durable; the journal forgets nothing before that.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ from services.storage.domain.documents import Document
 from services.storage.ports import Usage
 from services.storage.store.cursors import Position
 
-SCHEMA_VERSION = "2"
+SCHEMA_VERSION = "3"
 FILE_NAME = "index.sqlite"
 
 _SCHEMA = """
@@ -60,6 +62,9 @@ CREATE TRIGGER file_changed AFTER UPDATE ON files WHEN old.status <> new.status 
     INSERT INTO totals VALUES (new.status, 1, new.size)
     ON CONFLICT (status) DO UPDATE SET files = files + 1, bytes = bytes + excluded.bytes;
 END;
+CREATE TRIGGER file_gone AFTER DELETE ON files BEGIN
+    UPDATE totals SET files = files - 1, bytes = bytes - old.size WHERE status = old.status;
+END;
 """
 _PUT = """
 INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -76,6 +81,7 @@ _ENDED = """
 SELECT file_id FROM files WHERE status IN ('deleted', 'expired') AND file_id > ? ORDER BY file_id LIMIT ?
 """
 _DESTROYED = "INSERT OR REPLACE INTO destroyed VALUES (?, ?)"
+_NOTE = "INSERT OR REPLACE INTO about VALUES (?, ?)"
 _WITHOUT_BYTES = frozenset({FileStatus.MISSING})
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00Z")
 
@@ -110,6 +116,10 @@ class Index:
         self._lock = threading.Lock()
         self.complete = False
         """Whether it knows every file. Set by `resume` and `rebuilt`."""
+        self.applied = 0
+        """Number of the last commit that it was told of."""
+        self._gap = False
+        """Something since `clear` could not be noted: numbers after it say nothing."""
         self.usage = Usage(files={}, used=0)
         folder.mkdir(parents=True, exist_ok=True, mode=0o750)
         try:
@@ -125,10 +135,19 @@ class Index:
                 self._belong_to(element)
         self._count()
 
-    def resume(self, element: ElementUuid, previous_epoch: int) -> None:
-        """Belong to `element`; complete if closed in `previous_epoch`, empty otherwise."""
-        self.complete = self._about("closed_in_epoch") == str(previous_epoch) and self._about("element_uuid") == element
-        self._belong_to(element)
+    def resume(self, element: ElementUuid, lineage: str, kept: range) -> None:
+        """Belong to `element` and `lineage`; complete if nothing is missing, empty otherwise.
+
+        `kept`: from the number that an index must know to the last that was given away, both included.
+        """
+        about = self._about()
+        self.applied = int(about.get("applied", "0"))
+        known = about.get("element_uuid"), about.get("lineage"), about.get("complete")
+        self.complete = known == (element, lineage, "1") and self.applied in kept
+        with self._lock, self._connection as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            complete = "1" if self.complete else "0"
+            connection.executemany(_NOTE, [("element_uuid", element), ("lineage", lineage), ("complete", complete)])
         if not self.complete:
             self.clear()
 
@@ -139,30 +158,67 @@ class Index:
             with self._lock:
                 with self._connection as connection:
                     connection.execute("BEGIN IMMEDIATE")
+                    connection.execute("INSERT OR REPLACE INTO about VALUES ('complete', '0')")
                     connection.execute("DELETE FROM files")
                     connection.execute("DELETE FROM totals")
                     connection.execute("DELETE FROM destroyed")
+                self._gap = False
                 self._refresh()
         except sqlite3.Error as error:
             raise IndexFailed(str(error)) from error
 
     def rebuilt(self) -> None:
-        """Every file on the disk has been `put` since `clear`."""
-        self.complete = True
+        """Every file on the disk has been `put` since `clear`. Raises `IndexFailed`."""
+        try:
+            with self._lock:
+                if self._gap:
+                    raise IndexFailed("something could not be noted meanwhile")
+                with self._connection as connection:
+                    connection.execute("BEGIN IMMEDIATE")
+                    connection.executemany(_NOTE, [("complete", "1"), ("applied", str(self.applied))])
+                self.complete = True
+        except sqlite3.Error as error:
+            raise IndexFailed(str(error)) from error
 
-    def put(self, documents: Iterable[Document]) -> None:
-        """Take note of documents as they are on the disk; an older revision changes nothing.
+    def put(
+        self,
+        documents: Iterable[Document],
+        *,
+        gone: Iterable[FileId] = (),
+        destroyed: Iterable[Destroyed] = (),
+        applied: int | None = None,
+    ) -> None:
+        """Take note of documents as they are on the disk, an older revision changes nothing; and of files that went.
 
-        Never raises: a failure marks the index incomplete.
+        `applied`: the number of the last commit that is known with this. Never raises: a failure marks the index
+        incomplete.
         """
         try:
             with self._lock:
+                # The number counts even if the rows fail: what a rebuild finds from now on includes them.
+                self.applied = self.applied if applied is None else applied
                 with self._connection as connection:
                     connection.execute("BEGIN IMMEDIATE")
+                    ended = [(_key(line.file_id), line.why.value) for line in destroyed]
+                    leaving = [*map(_key, gone), *(key for key, _ in ended)]
+                    connection.executemany("DELETE FROM files WHERE file_id = ?", [(key,) for key in leaving])
+                    connection.executemany(_DESTROYED, ended)
                     connection.executemany(_PUT, map(_row, documents))
+                    if applied is not None and not self._gap:
+                        connection.execute(_NOTE, ("applied", str(applied)))
                 self._refresh()
         except sqlite3.Error as error:
             self._failed(error)
+
+    def settle(self) -> bool:
+        """Make durable all that was put; False if that failed."""
+        try:
+            with self._lock:
+                (busy, _, _) = self._connection.execute("PRAGMA wal_checkpoint(FULL)").fetchone()
+                return not busy
+        except sqlite3.Error as error:
+            self._failed(error)
+            return False
 
     def get(self, file_id: FileId) -> Row | None:
         """Where a file lies; None if the index does not know, which is no proof that there is none."""
@@ -174,24 +230,6 @@ class Index:
             self._failed(error)
             return None
         return _found(found) if found else None
-
-    def remove(self, line: Destroyed) -> None:
-        """Take note that a file was destroyed. Never raises: a failure marks the index incomplete."""
-        key = _key(line.file_id)
-        try:
-            with self._lock:
-                with self._connection as connection:
-                    connection.execute("BEGIN IMMEDIATE")
-                    row = connection.execute("SELECT status, size FROM files WHERE file_id = ?", (key,)).fetchone()
-                    if row is not None:
-                        connection.execute("DELETE FROM files WHERE file_id = ?", (key,))
-                        connection.execute(
-                            "UPDATE totals SET files = files - 1, bytes = bytes - ? WHERE status = ?", (row[1], row[0])
-                        )
-                    connection.execute(_DESTROYED, (key, line.why.value))
-                self._refresh()
-        except sqlite3.Error as error:
-            self._failed(error)
 
     def put_destroyed(self, lines: Iterable[Destroyed]) -> None:
         """Take note of what the destroyed log says, in a rebuild. Never raises, as `put`."""
@@ -246,12 +284,9 @@ class Index:
             raise IndexFailed(str(error)) from error
         return [_found(each) for each in found]
 
-    def close(self, epoch: int | None) -> None:
-        """Close. `epoch`: the present one, if all that was committed in it is in here; None if that is not sure."""
+    def close(self) -> None:
+        """Close it."""
         with self._lock:
-            if epoch is not None and self.complete:
-                self._connection.execute("PRAGMA synchronous = FULL")
-                self._connection.execute("INSERT OR REPLACE INTO about VALUES ('closed_in_epoch', ?)", (str(epoch),))
             self._connection.close()
 
     def _rows(self, sql: str, values: tuple[object, ...]) -> list[Any]:
@@ -287,10 +322,9 @@ class Index:
         for suffix in ("", "-wal", "-shm"):
             self._path.with_name(FILE_NAME + suffix).unlink(missing_ok=True)
 
-    def _about(self, name: str) -> str | None:
+    def _about(self) -> dict[str, str]:
         with self._lock:
-            found = self._connection.execute("SELECT value FROM about WHERE name = ?", (name,)).fetchone()
-        return str(found[0]) if found else None
+            return {str(name): str(value) for name, value in self._connection.execute("SELECT name, value FROM about")}
 
     def _count(self) -> None:
         with self._lock:
@@ -309,6 +343,7 @@ class Index:
         if self.complete:
             log.error("the index failed and is incomplete until it is made anew", error=str(error))
         self.complete = False
+        self._gap = True
 
 
 def known_element(folder: Path) -> ElementUuid | None:

@@ -24,6 +24,8 @@ class Layout:
         self.quarantine = root / "quarantine"
         self.destroyed = root / "destroyed"
         self.gc = root / "gc.json"
+        self.journal = root / ".wal"
+        """Where the journal lies unless SE_WAL_DIR says otherwise."""
 
     def epoch(self, number: int) -> Path:
         """The file that says that somebody took charge as number `number`."""

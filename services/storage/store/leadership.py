@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from services.chassis.logs import get_logger
-from services.storage.store import purging
 from services.storage.store.durable import sync_folder
 from services.storage.store.fs import CREATE, LOCK, FileSystem, Kind
 from services.storage.store.layout import Layout
@@ -66,9 +65,8 @@ def claim(fs: FileSystem, layout: Layout) -> int:
 def fence(fs: FileSystem, layout: Layout, epoch: int, now: datetime) -> int:
     """Remove every older folder of temporaries, so that nothing can be committed from one; how many leftovers went.
 
-    Temporaries are nobody's documents: nothing in them was ever acknowledged. What was being destroyed is destroyed to
-    the end (`purging.py`). A folder inside one is not ours and is
-    set aside. Raises `OSError`.
+    Temporaries are nobody's documents: nothing in them was ever acknowledged; what was being destroyed is destroyed to
+    the end by the journal's recovery. A folder inside one is not ours and is set aside. Raises `OSError`.
     """
     removed = 0
     for entry in fs.entries(layout.incoming):
@@ -84,8 +82,6 @@ def fence(fs: FileSystem, layout: Layout, epoch: int, now: datetime) -> int:
                 fs.rename(folder / leftover.name, aside)
                 log.warning("a foreign folder was set aside", name=leftover.name, quarantine=aside.name)
             else:
-                if leftover.name.endswith(purging.SUFFIX):
-                    purging.finish_purge(fs, layout, folder / leftover.name)
                 fs.unlink(folder / leftover.name)
                 removed += 1
         sync_folder(fs, folder)

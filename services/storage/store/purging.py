@@ -1,15 +1,10 @@
 """Destroying a file, so that a power cut leaves it whole or gone, and never forgotten.
 
 1. the line in `destroyed/`, fsynced: from here on it is known what happens
-2. a copy of the attributes to `incoming/<epoch>/<id>.<n>.purged.attr.json`, fsynced, the folder too
-3. rename the attributes themselves over that copy: **the commit point**; fsync the file's folder. It is a rename into
-   the own epoch's folder, so a process that was fenced fails here. Without the copy a file system that forgets one half
-   of a rename could leave data of which nobody knows whose they are
-4. unlink the data; fsync the folder
-5. unlink what was renamed
-
-What a crash leaves of it in `incoming/` tells the next start, which holds the fence, to do 4 and 5 (`finish_purge`);
-unless the attributes are still in their place, where they count.
+2. `begin` durable in the journal: from here on it happens, if need be in the next start (`wal/recovery.py`)
+3. rename the attributes to `incoming/<epoch>/<id>.<n>.purged.attr.json`: a process that was fenced fails here
+4. unlink the data; fsync their folder, which held both names
+5. unlink what was renamed; `commit` durable in the journal, told to the index
 """
 
 from __future__ import annotations
@@ -17,30 +12,25 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Callable
-from pathlib import Path
 
+from services.model.errors import StorageFull
 from services.model.ids import FileId
 from services.storage.domain.collecting import Destroyed
-from services.storage.domain.documents import Document, decode, encode
-from services.storage.domain.seal import CorruptDocument
+from services.storage.domain.documents import Document
 from services.storage.store.destroyed import DestroyedLog
 from services.storage.store.disk import Disk
-from services.storage.store.documents import READ_AT_MOST
-from services.storage.store.durable import read_file, sync_folder, write_file
-from services.storage.store.fs import FileSystem
+from services.storage.store.durable import sync_folder
 from services.storage.store.health import FULL, full
-from services.storage.store.index import Index
-from services.storage.store.layout import Layout
 from services.storage.store.lookup import Lookup
-
-SUFFIX = ".purged.attr.json"
+from services.storage.store.wal.journal import Journal
+from services.storage.store.wal.records import Op
 
 
 class Purging:
     """Destroys files. `destroy` is one job of a thread; whoever starts it holds the file's lock."""
 
-    def __init__(self, disk: Disk, *, index: Index, lookup: Lookup, log: DestroyedLog, epoch: int) -> None:
-        self._disk, self._index, self._lookup, self._log = disk, index, lookup, log
+    def __init__(self, disk: Disk, *, journal: Journal, lookup: Lookup, log: DestroyedLog, epoch: int) -> None:
+        self._disk, self._journal, self._lookup, self._log = disk, journal, lookup, log
         self._temporaries = disk.layout.temporaries(epoch)
         self._numbers = itertools.count(1)
 
@@ -50,44 +40,28 @@ class Purging:
         line = decide(document)
         if line is None:
             return None
-        aside = self._temporaries / f"{file_id}.{next(self._numbers)}{SUFFIX}"
         with self._disk.health.preparing():
             self._log.append(line)
-            write_file(self._disk.fs, aside, encode(document))
-            sync_folder(self._disk.fs, aside.parent)
-        # (With the journal: `begin` becomes durable here.)
-        with self._disk.health.committing():
-            self._remove(document, aside)
-        # (With the journal: `commit`, with the next number, becomes durable here.)
-        self._index.remove(line)
+        tx = self._journal.begin(Op.PURGE, document, old=document.attributes.revision, new=0)
+        try:
+            with self._disk.health.committing():
+                self._remove(document)
+        except StorageFull:  # nothing has happened but the line
+            self._journal.abort(tx)
+            raise
+        self._journal.commit(tx, document, destroyed=line)
         return line
 
-    def _remove(self, document: Document, aside: Path) -> None:
-        fs, layout = self._disk.fs, self._disk.layout
-        attributes = layout.attributes(document.attributes.file_id, document.storage_filename)
+    def _remove(self, document: Document) -> None:
+        fs, layout, file_id = self._disk.fs, self._disk.layout, document.attributes.file_id
+        aside = self._temporaries / f"{file_id}.{next(self._numbers)}.purged.attr.json"
         try:
-            fs.rename(attributes, aside)
+            fs.rename(layout.attributes(file_id, document.storage_filename), aside)
         except OSError as error:
             if error.errno not in FULL:
                 raise
             raise full() from error
-        sync_folder(fs, attributes.parent)
-        _remove_data(fs, layout, document)
+        with contextlib.suppress(FileNotFoundError):
+            fs.unlink(layout.data(file_id, document.storage_filename))
+        sync_folder(fs, layout.folder(file_id))
         fs.unlink(aside)
-
-
-def finish_purge(fs: FileSystem, layout: Layout, aside: Path) -> None:
-    """Finish what a crash interrupted, all but removing `aside` itself. Nobody else writes. Raises `OSError`."""
-    try:
-        document = decode(read_file(fs, aside, READ_AT_MOST))
-    except CorruptDocument:
-        return  # the data, if they are still there, show as an orphan
-    if not fs.exists(layout.attributes(document.attributes.file_id, document.storage_filename)):
-        _remove_data(fs, layout, document)
-
-
-def _remove_data(fs: FileSystem, layout: Layout, document: Document) -> None:
-    data = layout.data(document.attributes.file_id, document.storage_filename)
-    with contextlib.suppress(FileNotFoundError):
-        fs.unlink(data)
-        sync_folder(fs, data.parent)

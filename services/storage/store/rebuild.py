@@ -68,7 +68,7 @@ class Rebuild:
                 logged = self._clock.monotonic()
                 log.info("making the index", files=found.files, folder=str(folder.relative_to(self._layout.files)))
         await self._pool.run(self._look_again, found)
-        self._index.rebuilt()
+        await self._pool.run(self._index.rebuilt)
         log.info("the index is complete", files=found.files, damaged=found.damaged, orphans=len(found.orphans))
         return found
 
@@ -81,9 +81,11 @@ class Rebuild:
             yield from self._folders(root / name, depth - 1)
 
     def _entries(self, folder: Path) -> list[Entry]:
-        # A process that died may have made names that are only in memory yet. What is served once must last.
-        with self._health.committing():
-            sync_folder(self._fs, folder)
+        # A process that died may have made names that are only in memory yet. What is served once must last. (Where
+        # nothing is written any more, nothing can be promised either, but what is there is served.)
+        if self._health.writable:
+            with self._health.committing():
+                sync_folder(self._fs, folder)
         return self._fs.entries(folder)
 
     def _read_folder(self, folder: Path, found: Found) -> None:

@@ -16,7 +16,7 @@ from services.model.paging import PageRequest
 from services.storage.domain.documents import Document
 from services.storage.domain.seal import seal
 from services.storage.store.element import Element
-from services.storage.store.index import Index, known_element
+from services.storage.store.index import Index, IndexFailed, known_element
 from tests.doubles.documents import new_id
 from tests.support.storage_store import content_of, opened, store, tree
 from tests.unit.storage.samples import FILE_ID, OTHER_ID, attributes
@@ -32,35 +32,76 @@ async def listed(element: Element) -> list[str]:
     return [each.file_id for each in (await element.files.page(None, PageRequest())).items]
 
 
-def test_only_an_index_closed_by_the_last_leader_is_complete(tmp_path: Path) -> None:
+def filled(folder: Path, *, applied: int, complete: bool = True) -> None:
+    """An index of one file that knows of commits up to `applied`, as a process leaves it that is killed."""
+    index = Index(folder)
+    index.resume(UUID, "first", range(0))
+    index.put([document()], applied=applied)
+    if complete:
+        index.rebuilt()
+    index.close()
+
+
+@pytest.mark.parametrize(
+    ("lineage", "kept", "complete"),
+    [
+        ("first", range(5, 10), True),
+        ("first", range(7, 8), True),
+        ("first", range(8, 10), False),  # what it missed is no longer in the journal
+        ("first", range(5, 7), False),  # it knows more than the journal
+        ("second", range(5, 10), False),  # the journal was lost meanwhile
+    ],
+)
+def test_an_index_is_complete_if_the_journal_holds_what_it_may_have_missed(
+    tmp_path: Path, lineage: str, kept: range, complete: bool
+) -> None:
+    filled(tmp_path, applied=7)
     index = Index(tmp_path)
-    index.resume(UUID, 0)
+    index.resume(UUID, lineage, kept)
+    assert index.complete is complete
+    assert (index.get(FILE_ID) is not None) is complete, "what is stale is forgotten"
+    index.close()
+    again = Index(tmp_path)
+    again.resume(UUID, lineage, range(20))
+    assert again.complete is complete, "a stale one stays so until it has been made anew"
+    again.close()
+
+
+def test_an_index_that_was_not_made_to_its_end_is_not_complete(tmp_path: Path) -> None:
+    filled(tmp_path, applied=7, complete=False)
+    index = Index(tmp_path)
+    index.resume(UUID, "first", range(20))
     assert not index.complete
-    index.clear()
-    index.put([document()])
-    index.rebuilt()
-    index.close(1)
-    again = Index(tmp_path)
-    again.resume(UUID, 1)
-    assert again.complete
-    assert again.get(FILE_ID)
-    again.close(2)
-    stale = Index(tmp_path)
-    stale.resume(UUID, 3)  # somebody led in epoch 3 without it
-    assert not stale.complete
-    assert stale.get(FILE_ID) is None, "what is stale is forgotten"
-    stale.close(None)
+    index.close()
 
 
-def test_an_index_that_was_not_closed_is_not_complete(tmp_path: Path) -> None:
+def test_numbers_after_something_that_could_not_be_noted_say_nothing(tmp_path: Path) -> None:
+    filled(tmp_path, applied=7)
     index = Index(tmp_path)
-    index.resume(UUID, 0)
-    index.rebuilt()
-    index.close(None)
+    index.resume(UUID, "first", range(20))
+    breaking = sqlite3.connect(tmp_path / "index.sqlite")
+    breaking.executescript("ALTER TABLE files RENAME TO hidden")
+    index.put([document(file_id=OTHER_ID)], applied=8)
+    assert not index.complete
+    breaking.executescript("ALTER TABLE hidden RENAME TO files")
+    breaking.close()
+    index.put([], applied=9)
+    with pytest.raises(IndexFailed):
+        index.rebuilt()
+    index.close()
     again = Index(tmp_path)
-    again.resume(UUID, 1)
-    assert not again.complete
-    again.close(None)
+    again.resume(UUID, "first", range(7, 20))
+    assert again.applied == 7, "what was missed is looked up in the journal"
+    again.close()
+
+
+def test_a_file_that_is_gone_is_not_counted(tmp_path: Path) -> None:
+    index = Index(tmp_path)
+    index.put([document(size=5), document(file_id=OTHER_ID, size=7)], applied=1)
+    index.put([], gone=[FILE_ID], applied=2)
+    assert index.get(FILE_ID) is None
+    assert (index.usage.used, index.usage.files) == (7, {FileStatus.ACTIVE: 1})
+    index.close()
 
 
 def test_an_older_revision_changes_nothing(tmp_path: Path) -> None:
@@ -71,14 +112,14 @@ def test_an_older_revision_changes_nothing(tmp_path: Path) -> None:
     assert row
     assert (row.revision, row.status) == (3, "deleted")
     assert index.usage.files == {FileStatus.DELETED: 1}
-    index.close(None)
+    index.close()
 
 
 def test_missing_files_use_no_room(tmp_path: Path) -> None:
     index = Index(tmp_path)
     index.put([document(size=5), document(file_id=OTHER_ID, size=7, status=FileStatus.MISSING)])
     assert index.usage.used == 5
-    index.close(None)
+    index.close()
 
 
 def test_an_index_that_is_garbage_is_made_anew(tmp_path: Path) -> None:
@@ -87,7 +128,7 @@ def test_an_index_that_is_garbage_is_made_anew(tmp_path: Path) -> None:
     index = Index(tmp_path)
     index.put([document()])
     assert index.get(FILE_ID)
-    index.close(None)
+    index.close()
 
 
 def test_what_cannot_be_opened_is_not_thrown_away(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import json
 import random
 import shutil
 from collections.abc import Awaitable, Callable
@@ -18,11 +19,14 @@ import pytest
 
 from services.model.errors import ArtStoreError, NotFound
 from services.model.files import FileAttributes, FileStatus
-from services.model.ids import FileId
+from services.model.ids import ElementUuid, FileId
 from services.model.paging import PageRequest
+from services.storage.domain.names import ATTRIBUTES_SUFFIX
 from services.storage.ports import Files
 from services.storage.store.element import Element
-from services.storage.store.fs import CREATE
+from services.storage.store.fs import CREATE, FileSystem
+from services.storage.store.wal import reading
+from services.storage.store.wal.segments import Segments
 from tests.doubles.disks import SKIPPED, Call, PowerCut, StrictDisk, WatchedDisk
 from tests.support.storage_store import content_of, opened, store
 from tests.unit.storage.samples import FILE_ID, attributes
@@ -125,12 +129,19 @@ async def cut(start: Path, disk: StrictDisk, action: Action, calls: int, skip: i
 async def states_after(outcome: Outcome, luck: random.Random | None) -> tuple[State, State]:
     """Restart on what the cut left; both files as they are served. A second start must change nothing."""
     disk = outcome.disk.crash(luck)
+    if outcome.answer is not None:
+        assert not history_of(disk).open, "what was acknowledged is committed in the journal"
     async with opened(_copied(outcome.folder), fs=disk, data_dir=ROOT) as element:
+        # Before anybody looks at the files themselves, which would correct it.
+        indexed = [row and row.revision for row in map(element._parts.index.get, (FILE_ID, LATER_ID))]
         found = await state(element, FILE_ID), await state(element, LATER_ID)
+        assert indexed == [each and each[0].revision for each in found], "the index knows the disk as it is"
         listed = (await element.files.page(None, PageRequest())).items
         assert {each.file_id for each in listed} == {each[0].file_id for each in found if each}
         assert not [path for path in disk.paths() if path.startswith("incoming/")], "leftovers are removed"
     before = kept(disk)
+    alone = [path for path in before if path.startswith("files/") and not path.endswith(ATTRIBUTES_SUFFIX)]
+    assert all(path + ATTRIBUTES_SUFFIX in before for path in alone), "data that only a begin names are removed"
     async with opened(outcome.folder.with_name("new"), fs=disk, data_dir=ROOT) as element:
         assert (await state(element, FILE_ID), await state(element, LATER_ID)) == found
     assert kept(disk) == before
@@ -147,9 +158,17 @@ async def state(element: Element, file_id: FileId) -> State:
     return document.attributes, await content_of(element.files, document.attributes)
 
 
+def history_of(disk: StrictDisk) -> reading.History:
+    """What the journals say, read from a copy."""
+    element = ElementUuid(json.loads(disk.paths()["element.json"])["element_uuid"])
+    return reading.read(Segments(disk.crash(None), ROOT / ".wal"), element)
+
+
 def kept(disk: StrictDisk) -> dict[str, bytes]:
     """What a restart must not change."""
-    return {path: data for path, data in disk.paths().items() if not path.startswith((".epochs/", "incoming/"))}
+    return {
+        path: data for path, data in disk.paths().items() if not path.startswith((".epochs/", ".wal/", "incoming/"))
+    }
 
 
 def check(action: Action, old: FileAttributes, found: tuple[State, State], answer: FileAttributes | None) -> None:
@@ -178,6 +197,38 @@ async def test_a_power_cut_at_any_call_leaves_every_file_whole_or_absent(action:
         assert (outcome.answer is not None) == (number == total)
         for luck in LUCKS:
             check(action, old, await states_after(outcome, luck), outcome.answer)
+
+
+@pytest.mark.parametrize("action", [create, update])
+async def test_recovery_is_cut_off_at_any_call_and_repeated(action: Action, memory: Path) -> None:
+    start = memory / "start"
+    disk, old = await base(start)
+    calls = await calls_of(start, disk, action)
+    renames = [number for number, call in enumerate(calls) if call.name == "rename"]
+    for number in (*renames, renames[-1] + 1, len(calls) - 1):
+        outcome = await cut(start, disk, action, number)
+        left = outcome.disk.crash(Everything())
+        total = len(await _start(outcome.folder, left, None))
+        assert total >= 30
+        for calls_made in range(total):
+            for luck in (None, random.Random(calls_made)):  # noqa: S311 - luck
+                watched = WatchedDisk(outcome.disk.crash(Everything()))
+                await _start(outcome.folder, watched, calls_made)
+                assert isinstance(watched.inner, StrictDisk)
+                check(action, old, await states_after(Outcome(watched.inner, outcome.folder, None), luck), None)
+
+
+async def _start(folder: Path, disk: FileSystem, calls: int | None) -> list[Call]:
+    """Start on what is left, and let the power go after so many calls (None: never); the calls that were made."""
+    watched = disk if isinstance(disk, WatchedDisk) else WatchedDisk(disk)
+    if calls is not None:
+        watched.cut_after(calls)
+    copy = _copied(folder)
+    with contextlib.suppress(PowerCut):
+        async with opened(copy, fs=watched, data_dir=ROOT):
+            pass
+    shutil.rmtree(copy)
+    return watched.calls
 
 
 @pytest.mark.parametrize("action", [create, update])

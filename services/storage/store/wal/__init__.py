@@ -1,0 +1,43 @@
+"""The journal: what was begun, and what of it is done. Format 1.
+
+    <SE_DATA_DIR>/.wal/                 or SE_WAL_DIR
+      0000000012/                       the journal of epoch 12: written by that leader only, read by its successors
+        0000000001.seg 0000000002.seg   segments, preallocated with zeros
+      set-aside-20261121T013000/        journals that SE_WAL_RESET took out of service; nothing here reads them
+
+**Frame.** A segment is frames one after the other, then zeros. Numbers are big-endian.
+
+    offset 0   4 bytes   magic "AWJ1"
+           4   8 bytes   batch number: 1 for an epoch's first frame, one more for each next, across segments
+          12   4 bytes   length of the payload
+          16   4 bytes   CRC-32C of everything else: bytes 0 to 15 and the payload
+          20             payload: a JSON array of records, UTF-8
+
+One frame is one batch: whatever waited while the frame before was on its way to the disk. The next frame is written
+only after that one's fdatasync, so that of all frames only the very last can be unfinished.
+
+**Records** (`records.py`).
+
+    {"r":"head","element":U,"lineage":L,"epoch":E,"segment":S,"applied":N,"spent":[E,S]}   first in each segment
+    {"r":"begin","tx":T,"op":"create|update|purge","file":ID,"name":STORAGE_FILENAME,"size":…,"sha256":…,"old":…,"new":…}
+    {"r":"commit","tx":T,"number":N,"file":ID,"name":STORAGE_FILENAME}
+    {"r":"abort","tx":T}
+    {"r":"checkpoint","applied":N,"spent":[E,S]}
+
+A begin names two paths: the data `name` and the attributes beside it, in the folder that the id names. Of a create
+neither existed before the begin. `tx` and `number` are epoch · 2³² + n, each counted for itself, so that a successor
+never repeats one. `old` and `new` are revisions; delete is an update of the status. A commit repeats id and name, so
+that it can be read without its begin. `applied`: the index has this number and all before it durably; `spent`: what
+lies in segments before this epoch and segment is not needed any more, whether or not it is still there.
+
+**Room.** A begin is taken only if the commits of all open transactions fit behind it in the same segment; else a new
+segment is made first. So a commit never needs a new one, and cannot fail for want of room.
+
+**Reading** (`reading.py`). All segments that are not spent are fsynced first: what a successor believes must not be
+lost to a later power cut. A bad frame with nothing valid after it is a torn tail: nobody was told of it, it is cut off
+and logged. A bad frame with a valid one after it is damage: something that was durable has changed. Then nobody knows
+what is open: the element serves reads, refuses writes, and says so until SE_WAL_RESET.
+
+**Lineage.** Random, made with the first journal and whenever it was lost or set aside. Numbers mean something only
+together with element and lineage; an index of another lineage is made anew.
+"""

@@ -1,0 +1,127 @@
+"""Taking over where the process before left off: read its journal, settle what is open, go on with one's own."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from services.chassis.logs import get_logger
+from services.model.errors import FileDamaged
+from services.model.ids import ElementUuid, FileId
+from services.storage.domain.collecting import Destroyed
+from services.storage.domain.documents import Document
+from services.storage.store.destroyed import DestroyedLog
+from services.storage.store.disk import Disk
+from services.storage.store.documents import DocumentFiles
+from services.storage.store.durable import sync_folder
+from services.storage.store.index import Index
+from services.storage.store.refusal import ElementRefused
+from services.storage.store.wal import reading
+from services.storage.store.wal.journal import Done, Journal, Origin
+from services.storage.store.wal.reading import History
+from services.storage.store.wal.records import EPOCH_SHIFT, Commit
+from services.storage.store.wal.recovery import Recovery
+from services.storage.store.wal.segments import Segments
+
+REPLAY_STEP = 1000
+"""Files that the index is told of at a time."""
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class JournalOptions:
+    """Where the journal lies, and what to do with one that is damaged."""
+
+    folder: Path
+    segment_bytes: int
+    reset: str
+    """SE_WAL_RESET: the element whose damaged journal is to be set aside; empty: none."""
+
+
+def take_over(
+    disk: Disk, options: JournalOptions, *, index: Index, documents: DocumentFiles, element: ElementUuid, epoch: int,
+    now: datetime,
+) -> Journal:  # fmt: skip
+    """The journal of this epoch, everything open settled, the index up to date if it can be.
+
+    If the old journals are damaged nothing is settled, and the element does not write. Raises `ElementRefused`,
+    `OSError`.
+    """
+    segments = Segments(disk.fs, options.folder)
+    _make_folder(disk, options.folder)
+    history = reading.read(segments, element)
+    if history.damage and options.reset:
+        _set_aside(segments, options.reset, element, history, now)
+        history = History()
+    lineage = history.lineage or secrets.token_hex(8)
+    journal = _journal(segments, disk, options, index, Origin(
+        element, lineage, epoch, max(history.last, epoch - 1 << EPOCH_SHIFT), history.spent
+    ))  # fmt: skip
+    if history.damage:
+        index.resume(element, lineage, range(0))
+        disk.health.stop(
+            f"the journal is damaged ({history.damage}): files are served, nothing is written. To set the journal "
+            f"aside and go on, start once with SE_WAL_RESET={element}"
+        )
+        return journal
+    resolved = Recovery(disk, documents).settle(history)
+    commits = journal.start(resolved)
+    index.resume(element, lineage, range(history.applied, history.last + 1))
+    _replay(index, documents, DestroyedLog(disk), [*history.commits, *commits], journal.last)
+    journal.checkpoint()
+    return journal
+
+
+def _journal(segments: Segments, disk: Disk, options: JournalOptions, index: Index, origin: Origin) -> Journal:
+    def durable(done: Sequence[Done]) -> None:
+        if done:
+            index.put(
+                [each.document for each in done if isinstance(each.document, Document)],
+                destroyed=[each.document for each in done if isinstance(each.document, Destroyed)],
+                applied=done[-1].number,
+            )
+
+    return Journal(segments, disk.health, origin, size=options.segment_bytes, durable=durable, settled=index.settle)
+
+
+def _make_folder(disk: Disk, folder: Path) -> None:
+    if folder.is_relative_to(disk.layout.root):
+        disk.folders.ensure(folder)
+        return
+    with contextlib.suppress(FileExistsError):
+        disk.fs.mkdir(folder)
+    sync_folder(disk.fs, folder.parent)
+
+
+def _set_aside(segments: Segments, reset: str, element: ElementUuid, history: History, now: datetime) -> None:
+    if reset != element:
+        raise ElementRefused(f"SE_WAL_RESET names element {reset}, this is {element}: its journal stays where it is")
+    aside = segments.set_aside(now)
+    log.warning("the damaged journal was set aside", reason=history.damage, folder=str(aside))
+
+
+def _replay(
+    index: Index, documents: DocumentFiles, log_of_destroyed: DestroyedLog, commits: Iterable[Commit], last: int
+) -> None:
+    """Tell the index what has become of the files that it may have missed; the disk says what."""
+    missed = {each.file_id: each.name for each in commits if each.number > index.applied} if index.complete else {}
+    pending, gone = list(missed.items()), set[FileId]()
+    for start in range(0, len(pending), REPLAY_STEP):
+        found: list[Document] = []
+        for file_id, name in pending[start : start + REPLAY_STEP]:
+            try:
+                found.append(documents.read(file_id, name))
+            except FileNotFoundError:
+                gone.add(file_id)
+            except FileDamaged:  # what cannot be trusted is not listed
+                index.put([], gone=[file_id])
+        index.put(found)
+    destroyed = [line for line in log_of_destroyed.lines() if line.file_id in gone] if gone else []
+    index.put([], gone=gone, destroyed=destroyed, applied=last)
+    if missed:
+        log.info("the index was brought up to date from the journal", files=len(missed))
