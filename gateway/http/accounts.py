@@ -7,6 +7,7 @@ from typing import Any
 
 from litestar import Request, Response, delete, get, patch, post
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from gateway.http import answers, decoding
 from gateway.http.bearer import Bearer
@@ -64,26 +65,26 @@ class ServiceAccounts(Resource):
         headers = {"location": f"{self._base}/service-accounts/{made.account.id}"}
         return answers.json(account_with_secret(made), status=201, headers=headers)
 
-    async def show(self, request: HttpRequest, account_id: str) -> Response[bytes]:
+    async def show(self, request: HttpRequest, account_id: FromPath[str]) -> Response[bytes]:
         """One account."""
         identity = await self._bearer(request)
         account = await self._accounts.get_account(_id(account_id), on_behalf_of=identity)
         return answers.json(account_of(account))
 
-    async def update(self, request: HttpRequest, account_id: str) -> Response[bytes]:
+    async def update(self, request: HttpRequest, account_id: FromPath[str]) -> Response[bytes]:
         """Description, scopes, status."""
         identity = await self._bearer(request)
         asked = await decoding.json_body(request, ServiceAccountUpdate)
         account = await self._accounts.update_account(_id(account_id), asked.change(), on_behalf_of=identity)
         return answers.json(account_of(account))
 
-    async def delete(self, request: HttpRequest, account_id: str) -> Response[None]:
+    async def delete(self, request: HttpRequest, account_id: FromPath[str]) -> Response[None]:
         """204; the second time 404."""
         identity = await self._bearer(request)
         await self._accounts.delete_account(_id(account_id), on_behalf_of=identity)
         return answers.nothing()
 
-    async def rotate_secret(self, request: HttpRequest, account_id: str) -> Response[bytes]:
+    async def rotate_secret(self, request: HttpRequest, account_id: FromPath[str]) -> Response[bytes]:
         """A new secret, shown this once; the body may be left out."""
         identity = await self._bearer(request)
         asked = await decoding.optional_json_body(request, SecretRotation)

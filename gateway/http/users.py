@@ -7,6 +7,7 @@ from typing import Any
 
 from litestar import Request, Response, delete, get, patch, post
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from gateway.http import answers, decoding
 from gateway.http.bearer import Bearer
@@ -66,31 +67,31 @@ class AdminUsers(Resource):
         )
         return answers.json(user_of(user), status=201, headers={"location": f"{self._base}/admin-users/{user.id}"})
 
-    async def show(self, request: HttpRequest, user_id: str) -> Response[bytes]:
+    async def show(self, request: HttpRequest, user_id: FromPath[str]) -> Response[bytes]:
         """One user."""
         identity = await self._bearer(request)
         return answers.json(user_of(await self._users.get_user(_id(user_id), on_behalf_of=identity)))
 
-    async def update(self, request: HttpRequest, user_id: str) -> Response[bytes]:
+    async def update(self, request: HttpRequest, user_id: FromPath[str]) -> Response[bytes]:
         """Role, status, what is known of him."""
         identity = await self._bearer(request)
         asked = await decoding.json_body(request, AdminUserUpdate)
         return answers.json(user_of(await self._users.update_user(_id(user_id), asked.change(), on_behalf_of=identity)))
 
-    async def delete(self, request: HttpRequest, user_id: str) -> Response[None]:
+    async def delete(self, request: HttpRequest, user_id: FromPath[str]) -> Response[None]:
         """204; the second time 404."""
         identity = await self._bearer(request)
         await self._users.delete_user(_id(user_id), on_behalf_of=identity)
         return answers.nothing()
 
-    async def reset_password(self, request: HttpRequest, user_id: str) -> Response[None]:
+    async def reset_password(self, request: HttpRequest, user_id: FromPath[str]) -> Response[None]:
         """Another password; his sessions end, and a lock does."""
         identity = await self._bearer(request)
         asked = await decoding.json_body(request, PasswordReset)
         await self._users.reset_password(_id(user_id), asked.new_password, on_behalf_of=identity)
         return answers.nothing()
 
-    async def unlock(self, request: HttpRequest, user_id: str) -> Response[bytes]:
+    async def unlock(self, request: HttpRequest, user_id: FromPath[str]) -> Response[bytes]:
         """He may try again."""
         identity = await self._bearer(request)
         return answers.json(user_of(await self._users.unlock_user(_id(user_id), on_behalf_of=identity)))
