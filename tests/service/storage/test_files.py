@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import grpc
 import pytest
-from artstore.storage.v1 import storage_pb2, storage_pb2_grpc
+from artstore.storage.v1 import storage_pb2
 
 from clients import metadata, wire
 from clients.storage import StorageClient
+from clients.streams import UploadStream
 from services.chassis.faults import translated
 from services.model.elements import Mode
 from services.model.errors import (
@@ -26,6 +28,7 @@ from services.model.errors import (
     NotFound,
     PreconditionFailed,
     RangeNotSatisfiable,
+    StorageUnavailable,
     ValidationFailed,
 )
 from services.model.files import ByteRange, FileChange, FileStatus, RetentionPolicy
@@ -209,18 +212,31 @@ async def test_a_stream_out_of_order_is_refused_and_leaves_nothing(
     assert (edit.kept(), edit.leftovers()) == (kept, [])
 
 
-async def test_generated_stubs_can_upload_without_waiting_to_be_accepted(calls: Calls) -> None:
+async def test_a_sender_need_not_wait_to_be_accepted(calls: Calls) -> None:
     response = await raw_upload(calls, [HEADER, CHUNK, COMMIT])
     assert response.file.size == 700_000
 
 
 async def raw_upload(calls: Calls, frames: list[storage_pb2.UploadRequest]) -> storage_pb2.UploadResponse:
-    """As any holder of the proto would: all frames at once, with the generated stub."""
+    """All frames at once, whatever they are, waiting for nothing."""
     channel = calls.channel(calls.certificates.module("ingester"))
-    upload: grpc.aio.StreamUnaryMultiCallable[storage_pb2.UploadRequest, storage_pb2.UploadResponse]
-    upload = storage_pb2_grpc.StorageWriteServiceStub(channel).Upload
-    with translated():
-        return await upload(iter(frames), metadata=metadata.on_behalf_of(ANNA), timeout=20)
+    call: grpc.aio.StreamUnaryCall[bytes, storage_pb2.UploadResponse] = channel.stream_unary(
+        "/artstore.storage.v1.StorageWriteService/Upload",
+        response_deserializer=storage_pb2.UploadResponse.FromString,
+    )(metadata=metadata.on_behalf_of(ANNA), timeout=20)
+    stream = UploadStream(call, peer="the element", unavailable=StorageUnavailable)
+    if not frames:
+        await call.done_writing()
+        with translated():
+            return await call
+    *first, last = (frame.SerializeToString() for frame in frames)
+    await stream.send(each(first))
+    return await stream.finish(last)
+
+
+async def each(frames: list[bytes]) -> AsyncIterator[bytes]:
+    for frame in frames:
+        yield frame
 
 
 async def test_damaged_content_is_never_served_as_good(
