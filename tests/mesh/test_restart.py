@@ -50,6 +50,30 @@ def mesh() -> Iterator[Mesh]:
     made.close()
 
 
+@pytest.fixture(autouse=True)
+def all_is_well(mesh: Mesh) -> None:
+    """Each test begins once what the one before has restarted is in full use again: Admin, for one, has seen it."""
+    ends = time.monotonic() + PATIENCE
+    while not takes_everything(mesh):
+        assert time.monotonic() < ends, "the mesh did not become well"
+        time.sleep(0.2)
+
+
+def takes_everything(mesh: Mesh) -> bool:
+    """Whether a token is given out and each kind of document is taken."""
+    credentials = (mesh.info["client_id"], mesh.info["client_secret"])
+    with mesh.client() as client:
+        token = client.post("/auth/token", data={"grant_type": "client_credentials"}, auth=credentials)
+        if token.status_code != 200:
+            return False
+        headers = {"Authorization": f"Bearer {token.json()['access_token']}"}
+        for policy in ("permanent", "temporary"):
+            parameters = {"filename": "well", "retention_policy": policy}
+            if client.put("/files/content", params=parameters, content=b"x", headers=headers).status_code != 201:
+                return False
+    return True
+
+
 class Load:
     """One client that reads all the time, and one that writes."""
 
