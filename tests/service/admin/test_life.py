@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from clients.admin import IssuedToken
+from services.admin.store.migrations import newest
 from services.model.errors import ServiceUnavailable
 from services.model.paging import PageRequest
 from tests.service.admin.ground import Admin, PlayedElement
@@ -42,7 +43,7 @@ async def alone(tmp_path: Path, own_postgres: PostgresServer) -> AsyncIterator[A
 async def test_migrations_run_twice_and_many_at_once(stopped: Admin) -> None:
     results = await asyncio.gather(*(stopped.command("migrate") for _ in range(3)))
     assert [status for status, _ in results] == [0, 0, 0], results
-    assert sum(said.count("schema migrated") for _, said in results) == 4
+    assert sum(said.count("schema migrated") for _, said in results) == newest()
     status, said = await stopped.command("migrate")
     assert (status, said.count("schema migrated")) == (0, 0)
 
