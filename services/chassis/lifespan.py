@@ -51,7 +51,7 @@ class Process:
         self._stack = AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
         self._stop = asyncio.Event()
-        self._failed = False
+        self._end: SystemExit | None = None
         self.ops = Ops(service)
         self._metrics = ProcessMetrics(PREFIXES[service])
         self._dependencies = Dependencies(service)
@@ -100,7 +100,7 @@ class Process:
 
     def background(self, work: Coroutine[Any, Any, None]) -> None:
         """Run `work` until the process ends. If it ends by itself with an error, so does the process."""
-        task = asyncio.create_task(work)
+        task = asyncio.create_task(self._stopping_on_exit(work))
         task.add_done_callback(self._background_ended)
         self._tasks.append(task)
 
@@ -119,13 +119,21 @@ class Process:
         with contextlib.suppress(asyncio.CancelledError):
             await server.drain(self._settings.shutdown_timeout, delay=self._settings.shutdown_delay)
         log.info("stopped")
-        if self._failed:
-            raise SystemExit(1)  # whoever watches this process shall see that it did not end by itself
+        if self._end is not None:
+            raise self._end  # whoever watches this process shall see that it did not end because it was asked to
+
+    async def _stopping_on_exit(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do `work`. A `SystemExit` in it ends the process in order; out of a task it would tear the loop down."""
+        try:
+            await work
+        except SystemExit as end:
+            self._end = end
+            self._stop.set()
 
     def _background_ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("background work ended; the process stops", exc_info=error)
-            self._failed = True
+            self._end = SystemExit(1)
             self._stop.set()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import http.client
 import json
 import os
 import secrets
@@ -186,21 +187,9 @@ class RawUpload:
 
     def answer(self) -> tuple[int, dict[str, Any]]:
         """Status and body; the body must be JSON."""
-        received = b""
-        while b"\r\n\r\n" not in received:
-            received += self._read()
-        head, _, body = received.partition(b"\r\n\r\n")
-        length = next(
-            int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")
-        )
-        while len(body) < length:
-            body += self._read()
-        return int(head.split()[1]), json.loads(body)
-
-    def _read(self) -> bytes:
-        data = self._socket.recv(65536)
-        assert data, "the connection ended before the answer"
-        return data
+        response = http.client.HTTPResponse(self._socket)
+        response.begin()
+        return response.status, json.loads(response.read())
 
     def close(self) -> None:
         self._socket.close()

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
@@ -69,13 +70,18 @@ def until(happened: Callable[[], bool], patience: float = 30) -> None:
 
 
 def upload(mesh: Mesh) -> str:
-    """Store a small document and return its id."""
-    with mesh.client(mesh.token()) as client:
-        answer = client.put(
-            "/files/content", params={"filename": "a.txt", "retention_policy": "permanent"}, content=b"a"
-        )
-        assert answer.status_code == 201, answer.text
-        return str(answer.json()["file_id"])
+    """Store a small document and return its id; an element that a test has just killed is waited for."""
+    answers: list[httpx.Response] = []
+
+    def taken() -> bool:
+        with mesh.client(mesh.token()) as client:
+            parameters = {"filename": "a.txt", "retention_policy": "permanent"}
+            answers.append(client.put("/files/content", params=parameters, content=b"a"))
+        return answers[-1].status_code != 503
+
+    until(taken)
+    assert answers[-1].status_code == 201, answers[-1].text
+    return str(answers[-1].json()["file_id"])
 
 
 def downloads(mesh: Mesh, file_id: str) -> bytes:
