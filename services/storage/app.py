@@ -17,8 +17,9 @@ from services.model.clock import Clock
 from services.storage import rpc
 from services.storage.config import Settings
 from services.storage.rpc.metrics import CollectPass, Observe
-from services.storage.store.element import Element, Options, open_element
+from services.storage.store.element import Element, open_element
 from services.storage.store.fs import FileSystem
+from services.storage.store.options import Options
 from services.storage.store.refusal import ElementRefused
 from services.storage.store.reseal import reseal
 from services.storage.usecases.collect_garbage import CollectGarbage

@@ -14,8 +14,9 @@ from services.model.elements import Mode
 from services.model.files import FileAttributes
 from services.model.ids import StorageId
 from services.storage.ports import Files
-from services.storage.store.element import Element, Options, open_element
+from services.storage.store.element import Element, open_element
 from services.storage.store.fs import FileSystem
+from services.storage.store.options import Options
 from tests.doubles.clock import FakeClock
 
 

@@ -1,4 +1,4 @@
-"""Opening an element, in the order that keeps it safe: lock, identity, epoch, fence, mode, index."""
+"""An open element: what any of its processes has, and what a leadership adds (`leading.py`)."""
 
 from __future__ import annotations
 
@@ -9,14 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.chassis.logs import get_logger
 from services.model.clock import Clock
-from services.model.elements import Mode
 from services.model.errors import StorageUnavailable
-from services.model.ids import StorageId, Subject
-from services.storage.domain.modes import ModeOverride, ModeState, overridden
+from services.storage.domain.modes import ModeState
 from services.storage.store import leadership
-from services.storage.store.commits import Commits
+from services.storage.store.charge import Charge
 from services.storage.store.destroyed import DestroyedLog
 from services.storage.store.disk import Disk
 from services.storage.store.documents import DocumentFiles
@@ -24,50 +21,21 @@ from services.storage.store.durable import Folders, sync_folder
 from services.storage.store.files import ElementFiles, Parts
 from services.storage.store.fs import FileSystem
 from services.storage.store.gcfile import GcFile
-from services.storage.store.health import WriteHealth
 from services.storage.store.identity import ElementFile, check_before_lock, read_or_make, still_there
 from services.storage.store.index import Index, known_element
 from services.storage.store.layout import Layout
+from services.storage.store.leading import take_charge
 from services.storage.store.lookup import Lookup
-from services.storage.store.modefile import ModeFile, read_mode, write_mode
+from services.storage.store.modefile import ModeFile, read_mode
+from services.storage.store.options import Options
 from services.storage.store.pool import Pool
-from services.storage.store.purging import Purging
 from services.storage.store.rebuild import Rebuild
 from services.storage.store.refusal import ElementRefused
 from services.storage.store.space import Space
-from services.storage.store.wal.journal import SEGMENT_BYTES, Journal
-from services.storage.store.wal.takeover import JournalOptions, take_over
 
 WRITE_THREADS = 16
 """A commit waits for the disk most of its time, and the disk takes many at once."""
 READ_THREADS = 8
-FIRST_MODE_BY = Subject("SE_MODE")
-OVERRIDE_BY = Subject("SE_MODE_OVERRIDE")
-
-log = get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What an element is opened with. Sizes in bytes."""
-
-    storage_id: StorageId
-    data_dir: Path
-    index_dir: Path
-    init: bool
-    """Whether an empty directory may become a new element."""
-    mode: Mode
-    """Of a new element; counts only where no mode was kept."""
-    min_free_space: int
-    capacity: int
-    """0: as much as the file system has."""
-    mode_override: ModeOverride | None = None
-    """The way out of `ar`; applies once."""
-    wal_dir: Path | None = None
-    """Where the journal lies; None: in the element's directory."""
-    wal_reset: str = ""
-    """The element whose damaged journal is to be set aside; empty: none."""
-    wal_segment: int = SEGMENT_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +43,30 @@ class Element:
     """An open element."""
 
     identity: ElementFile
-    epoch: int
-    mode: ModeState
     modes: ModeFile
     collections: GcFile
     files: ElementFiles
     rebuild: Rebuild
     _parts: Parts
 
+    @property
+    def epoch(self) -> int:
+        """Of the present leadership. Raises `StorageUnavailable` while this process does not lead."""
+        return self._parts.charge.writing.epoch
+
+    @property
+    def mode(self) -> ModeState:
+        """As it is kept on the disk. Raises `ElementRefused` if it cannot be trusted, `OSError`."""
+        kept = read_mode(self._parts.fs, self._parts.layout)
+        if kept is None:
+            raise ElementRefused(f"{self._parts.layout.mode} is not there")
+        return kept
+
     async def check_filesystem(self) -> None:
         """Return if the directory is there and is written to. Raises `StorageUnavailable` with the reason."""
         parts = self._parts
-        if not parts.health.writable:
-            raise StorageUnavailable(f"stopped writing: {parts.health.reason}")
+        if not parts.charge.health.writable:
+            raise StorageUnavailable(f"stopped writing: {parts.charge.health.reason}")
         if not await parts.reads.run(still_there, parts.fs, parts.layout, self.identity):
             raise StorageUnavailable("element.json is gone or another one: is the file system mounted?")
 
@@ -122,45 +101,41 @@ def _open(options: Options, clock: Clock, fs: FileSystem, stack: contextlib.Exit
     check_before_lock(fs, layout, init=options.init, known=known)
     stack.enter_context(leadership.locked(fs, layout))
     identity = read_or_make(fs, layout, options.storage_id, init=options.init, known=known, now=clock.now())
-    disk = Disk(fs, layout, _make_rooms(fs, layout), WriteHealth())
-    epoch = leadership.claim(fs, layout)
-    leftovers = leadership.fence(fs, layout, epoch, clock.now())
-    mode = _mode(fs, layout, epoch, options, clock)
+    parts = _parts(options, fs, layout, stack)
+    writing = take_charge(parts, identity, options, clock)
+    stack.callback(writing.close)
+    parts.charge.take(writing)
+    return _element(identity, parts, clock)
+
+
+def _element(identity: ElementFile, parts: Parts, clock: Clock) -> Element:
+    rebuild = Rebuild(
+        fs=parts.fs, layout=parts.layout, charge=parts.charge, index=parts.index,
+        documents=DocumentFiles(parts.fs, parts.layout), destroyed=parts.destroyed, clock=clock, pool=parts.reads,
+    )  # fmt: skip
+    modes = ModeFile(parts.charge, writes=parts.writes)
+    collections = GcFile(parts.charge, writes=parts.writes)
+    return Element(identity, modes, collections, ElementFiles(parts), rebuild, parts)
+
+
+def _parts(options: Options, fs: FileSystem, layout: Layout, stack: contextlib.ExitStack) -> Parts:
+    """What any process of the element has, whether it leads or not."""
+    charge = Charge()
+    folders = _make_rooms(fs, layout)
     index = Index(options.index_dir)
     stack.callback(index.close)
-    journal = take_over(
-        disk, JournalOptions(options.wal_dir or layout.journal, options.wal_segment, options.wal_reset),
-        index=index, documents=DocumentFiles(fs, layout), element=identity.element_uuid, epoch=epoch, now=clock.now(),
-    )  # fmt: skip
-    stack.callback(journal.close)
-    parts = _parts(disk, index, journal, options, epoch, stack)
-    log.info("element opened", storage_id=identity.storage_id, element_uuid=identity.element_uuid, epoch=epoch,
-             mode=mode.mode, leftovers_removed=leftovers, index_complete=index.complete)  # fmt: skip
-    rebuild = Rebuild(
-        fs=fs, layout=layout, health=disk.health, index=index, documents=DocumentFiles(fs, layout),
-        destroyed=DestroyedLog(disk), clock=clock, pool=parts.reads,
-    )  # fmt: skip
-    modes = ModeFile(disk, epoch=epoch, writes=parts.writes)
-    collections = GcFile(disk, epoch=epoch, writes=parts.writes)
-    return Element(identity, epoch, mode, modes, collections, ElementFiles(parts), rebuild, parts)
-
-
-def _parts(
-    disk: Disk, index: Index, journal: Journal, options: Options, epoch: int, stack: contextlib.ExitStack
-) -> Parts:
-    fs, layout, destroyed = disk.fs, disk.layout, DestroyedLog(disk)
-    lookup = Lookup(index, DocumentFiles(fs, layout), destroyed)
+    destroyed = DestroyedLog(Disk(fs, layout, folders, charge.health))
     reads, writes = Pool("read", READ_THREADS), Pool("write", WRITE_THREADS)
     stack.callback(reads.close)
     stack.callback(writes.close)
     return Parts(
         fs=fs,
         layout=layout,
-        health=disk.health,
+        folders=folders,
+        charge=charge,
         index=index,
-        lookup=lookup,
-        commits=Commits(disk, journal=journal, lookup=lookup, epoch=epoch),
-        purging=Purging(disk, journal=journal, lookup=lookup, log=destroyed, epoch=epoch),
+        lookup=Lookup(index, DocumentFiles(fs, layout), destroyed),
+        destroyed=destroyed,
         space=Space(
             fs, layout, keep_free=options.min_free_space, limit=options.capacity, used=lambda: index.usage.used
         ),
@@ -192,28 +167,3 @@ def _make_rooms(fs: FileSystem, layout: Layout) -> Folders:
     if len({fs.device(room) for room in rooms}) != 1:
         raise ElementRefused(f"the folders in {layout.root} lie on different file systems: nothing could be renamed")
     return folders
-
-
-def _mode(fs: FileSystem, layout: Layout, epoch: int, options: Options, clock: Clock) -> ModeState:
-    kept = read_mode(fs, layout)
-    if kept is None:
-        kept = ModeState(mode=options.mode, revision=1, changed_at=clock.now(), changed_by=FIRST_MODE_BY)
-        write_mode(fs, layout, layout.temporaries(epoch), kept)
-    elif options.mode_override is not None:
-        kept = _overridden(fs, layout, epoch, kept, options.mode_override, clock)
-    if kept.mode is not options.mode:
-        log.info("SE_MODE counts only for a new element", configured=options.mode, mode=kept.mode)
-    return kept
-
-
-def _overridden(
-    fs: FileSystem, layout: Layout, epoch: int, kept: ModeState, override: ModeOverride, clock: Clock
-) -> ModeState:
-    after = overridden(kept, override, by=OVERRIDE_BY, at=clock.now())
-    if after is None:
-        log.info("SE_MODE_OVERRIDE does not apply", mode=kept.mode, revision=kept.revision, wanted=override.revision)
-        return kept
-    write_mode(fs, layout, layout.temporaries(epoch), after)
-    log.warning("audit: the mode was changed", by=OVERRIDE_BY, at=after.changed_at.isoformat(), was=kept.mode,
-                now=after.mode, revision=after.revision)  # fmt: skip
-    return after

@@ -18,11 +18,13 @@ from services.storage.domain.collecting import Destroyed
 from services.storage.domain.documents import Document
 from services.storage.domain.space import Room
 from services.storage.ports import Usage
-from services.storage.store.commits import Commits
+from services.storage.store.charge import Charge
 from services.storage.store.content import StoredContent
 from services.storage.store.cursors import Position, read_cursor, write_cursor
+from services.storage.store.destroyed import DestroyedLog
+from services.storage.store.durable import Folders
 from services.storage.store.fs import FileSystem
-from services.storage.store.health import WriteHealth, reading
+from services.storage.store.health import reading
 from services.storage.store.incoming import IncomingFile
 from services.storage.store.index import Index, IndexFailed
 from services.storage.store.layout import Layout
@@ -30,7 +32,6 @@ from services.storage.store.locks import FileLocks
 from services.storage.store.lookup import Lookup
 from services.storage.store.part import Part
 from services.storage.store.pool import Pool
-from services.storage.store.purging import Purging
 from services.storage.store.space import Space
 
 Asked = ParamSpec("Asked")
@@ -44,15 +45,15 @@ PUSHES = 4
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What `ElementFiles` is made of."""
+    """What any process of an element has; with `charge`, one that leads writes."""
 
     fs: FileSystem
     layout: Layout
-    health: WriteHealth
+    folders: Folders
+    charge: Charge
     index: Index
     lookup: Lookup
-    commits: Commits
-    purging: Purging
+    destroyed: DestroyedLog
     space: Space
     reads: Pool
     writes: Pool
@@ -68,7 +69,7 @@ class ElementFiles:
 
     @property
     def writable(self) -> bool:
-        return self._parts.health.writable
+        return self._parts.charge.health.writable
 
     def usage(self) -> Usage:
         return self._parts.index.usage
@@ -85,14 +86,16 @@ class ElementFiles:
 
     def receive(self, file_id: FileId, declared_size: int | None) -> AbstractAsyncContextManager[IncomingFile]:
         p = self._parts
-        part = Part(p.fs, p.commits.temporary(file_id, "part"), p.space, p.health)
+        writing = p.charge.writing
+        part = Part(p.fs, writing.commits.temporary(file_id, "part"), p.space, writing.disk.health)
         return IncomingFile(
-            file_id, part, declared_size, writes=p.writes, pushes=self._pushes, locks=self._locks, commits=p.commits
-        )
+            file_id, part, declared_size,
+            writes=p.writes, pushes=self._pushes, locks=self._locks, commits=writing.commits,
+        )  # fmt: skip
 
     async def change(self, file_id: FileId, decide: Decision) -> FileAttributes:
         async with self._locks.hold(file_id):
-            document = await self._parts.writes.run(self._parts.commits.change, file_id, decide)
+            document = await self._parts.writes.run(self._parts.charge.writing.commits.change, file_id, decide)
         return document.attributes
 
     async def ended(self, at: datetime) -> AsyncIterator[FileId]:
@@ -107,7 +110,7 @@ class ElementFiles:
 
     async def destroy(self, file_id: FileId, decide: Callable[[Document], Destroyed | None]) -> Destroyed | None:
         async with self._locks.hold(file_id):
-            return await self._parts.writes.run(self._parts.purging.destroy, file_id, decide)
+            return await self._parts.writes.run(self._parts.charge.writing.purging.destroy, file_id, decide)
 
     @asynccontextmanager
     async def content(

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from services.model.errors import StorageUnavailable
 from services.storage.domain.seal import seal
-from services.storage.store.disk import Disk
+from services.storage.store.charge import Charge
 from services.storage.store.durable import sync_folder, write_file
 from services.storage.store.pool import Pool
 from services.storage.store.refusal import ElementRefused
@@ -20,9 +20,8 @@ from services.storage.store.sealed import read_sealed
 class GcFile:
     """Fills `ports.Collections`."""
 
-    def __init__(self, disk: Disk, *, epoch: int, writes: Pool) -> None:
-        self._disk, self._writes = disk, writes
-        self._temporary = disk.layout.temporaries(epoch) / "gc.json"
+    def __init__(self, charge: Charge, *, writes: Pool) -> None:
+        self._charge, self._writes = charge, writes
 
     async def last(self) -> datetime | None:
         return await self._writes.run(self._read)
@@ -32,17 +31,20 @@ class GcFile:
 
     def _read(self) -> datetime | None:
         try:
-            members = read_sealed(self._disk.fs, self._disk.layout.gc)
+            disk = self._charge.writing.disk
+            members = read_sealed(disk.fs, disk.layout.gc)
             return None if members is None else datetime.fromisoformat(members["ran_at"])
         except (ElementRefused, KeyError, ValueError, TypeError) as error:
             raise StorageUnavailable(f"gc.json cannot be trusted: {error}") from error
 
     def _keep(self, ran_at: datetime) -> None:
-        fs, layout, health = self._disk.fs, self._disk.layout, self._disk.health
+        writing = self._charge.writing
+        fs, layout, health = writing.disk.fs, writing.disk.layout, writing.disk.health
+        temporary = layout.temporaries(writing.epoch) / "gc.json"
         text = seal({"ran_at": ran_at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")})
         with health.preparing():
             with contextlib.suppress(FileNotFoundError):
-                fs.unlink(self._temporary)  # of an attempt that the full disk refused
-            write_file(fs, self._temporary, text)
-            fs.rename(self._temporary, layout.gc)
+                fs.unlink(temporary)  # of an attempt that the full disk refused
+            write_file(fs, temporary, text)
+            fs.rename(temporary, layout.gc)
             sync_folder(fs, layout.root)

@@ -32,6 +32,10 @@ class WriteHealth:
         if self.reason:
             raise StorageUnavailable("the storage element has stopped writing after a disk error")
 
+    def rest(self, reason: str) -> None:
+        """Write nothing, and that is as it should be."""
+        self.reason = reason
+
     def stop(self, reason: str) -> None:
         """Write nothing any more; the first reason stays."""
         if not self.reason:

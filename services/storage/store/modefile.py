@@ -15,7 +15,7 @@ from services.model.elements import Mode
 from services.model.ids import Subject
 from services.storage.domain.modes import ModeState
 from services.storage.domain.seal import seal
-from services.storage.store.disk import Disk
+from services.storage.store.charge import Charge
 from services.storage.store.durable import sync_folder, write_file
 from services.storage.store.fs import FileSystem
 from services.storage.store.health import FULL, full
@@ -60,16 +60,16 @@ def write_mode(fs: FileSystem, layout: Layout, temporaries: Path, state: ModeSta
 class ModeFile:
     """Fills `ports.Modes`."""
 
-    def __init__(self, disk: Disk, *, epoch: int, writes: Pool) -> None:
-        self._disk, self._writes = disk, writes
-        self._temporaries = disk.layout.temporaries(epoch)
+    def __init__(self, charge: Charge, *, writes: Pool) -> None:
+        self._charge, self._writes = charge, writes
 
     async def keep(self, state: ModeState) -> None:
         await self._writes.run(self._keep, state)
 
     def _keep(self, state: ModeState) -> None:
-        fs, layout, health = self._disk.fs, self._disk.layout, self._disk.health
-        temporary = self._temporaries / f"mode.{state.revision}.json"
+        writing = self._charge.writing
+        fs, layout, health = writing.disk.fs, writing.disk.layout, writing.disk.health
+        temporary = layout.temporaries(writing.epoch) / f"mode.{state.revision}.json"
         with health.preparing():
             with contextlib.suppress(FileNotFoundError):
                 fs.unlink(temporary)  # of an attempt that the full disk refused

@@ -11,11 +11,11 @@ from services.model.clock import Clock
 from services.model.errors import FileDamaged
 from services.storage.domain.documents import Document
 from services.storage.domain.names import ATTRIBUTES_SUFFIX, attributes_filename, data_filename, file_id_in
+from services.storage.store.charge import Charge
 from services.storage.store.destroyed import DestroyedLog
 from services.storage.store.documents import DocumentFiles
 from services.storage.store.durable import sync_folder
 from services.storage.store.fs import Entry, FileSystem, Kind
-from services.storage.store.health import WriteHealth
 from services.storage.store.index import Index
 from services.storage.store.layout import Layout
 from services.storage.store.pool import Pool
@@ -43,10 +43,10 @@ class Rebuild:
     """One pass makes the index complete, if it is not."""
 
     def __init__(
-        self, *, fs: FileSystem, layout: Layout, health: WriteHealth, index: Index, documents: DocumentFiles,
+        self, *, fs: FileSystem, layout: Layout, charge: Charge, index: Index, documents: DocumentFiles,
         destroyed: DestroyedLog, clock: Clock, pool: Pool,
     ) -> None:  # fmt: skip
-        self._fs, self._layout, self._health, self._index = fs, layout, health, index
+        self._fs, self._layout, self._charge, self._index = fs, layout, charge, index
         self._documents, self._destroyed, self._clock, self._pool = documents, destroyed, clock, pool
 
     async def __call__(self) -> Found | None:
@@ -83,8 +83,9 @@ class Rebuild:
     def _entries(self, folder: Path) -> list[Entry]:
         # A process that died may have made names that are only in memory yet. What is served once must last. (Where
         # nothing is written any more, nothing can be promised either, but what is there is served.)
-        if self._health.writable:
-            with self._health.committing():
+        health = self._charge.health
+        if health.writable:
+            with health.committing():
                 sync_folder(self._fs, folder)
         return self._fs.entries(folder)
 

@@ -1,0 +1,79 @@
+"""Taking charge of an element, in the order that keeps it safe: epoch, fence, mode, journal."""
+
+from __future__ import annotations
+
+from services.chassis.logs import get_logger
+from services.model.clock import Clock
+from services.model.ids import Subject
+from services.storage.domain.modes import ModeOverride, ModeState, overridden
+from services.storage.store import leadership
+from services.storage.store.charge import Writing
+from services.storage.store.commits import Commits
+from services.storage.store.destroyed import DestroyedLog
+from services.storage.store.disk import Disk
+from services.storage.store.documents import DocumentFiles
+from services.storage.store.files import Parts
+from services.storage.store.fs import FileSystem
+from services.storage.store.health import WriteHealth
+from services.storage.store.identity import ElementFile
+from services.storage.store.layout import Layout
+from services.storage.store.modefile import read_mode, write_mode
+from services.storage.store.options import Options
+from services.storage.store.purging import Purging
+from services.storage.store.wal.takeover import JournalOptions, take_over
+
+FIRST_MODE_BY = Subject("SE_MODE")
+OVERRIDE_BY = Subject("SE_MODE_OVERRIDE")
+
+log = get_logger(__name__)
+
+
+def take_charge(parts: Parts, identity: ElementFile, options: Options, clock: Clock) -> Writing:
+    """What a new leadership writes with: everything open is settled, the index up to date if it can be.
+
+    The lock is held. Raises `ElementRefused`, `OSError`; then nothing may be written.
+    """
+    fs, layout, index = parts.fs, parts.layout, parts.index
+    disk = Disk(fs, layout, parts.folders, WriteHealth())
+    epoch = leadership.claim(fs, layout)
+    leftovers = leadership.fence(fs, layout, epoch, clock.now())
+    mode = _mode(fs, layout, epoch, options, clock)
+    journal = take_over(
+        disk, JournalOptions(options.wal_dir or layout.journal, options.wal_segment, options.wal_reset),
+        index=index, documents=DocumentFiles(fs, layout), element=identity.element_uuid, epoch=epoch, now=clock.now(),
+    )  # fmt: skip
+    destroyed = DestroyedLog(disk)
+    log.info("element opened", storage_id=identity.storage_id, element_uuid=identity.element_uuid, epoch=epoch,
+             mode=mode.mode, leftovers_removed=leftovers, index_complete=index.complete)  # fmt: skip
+    return Writing(
+        epoch=epoch,
+        disk=disk,
+        journal=journal,
+        commits=Commits(disk, journal=journal, lookup=parts.lookup, epoch=epoch),
+        purging=Purging(disk, journal=journal, lookup=parts.lookup, log=destroyed, epoch=epoch),
+    )
+
+
+def _mode(fs: FileSystem, layout: Layout, epoch: int, options: Options, clock: Clock) -> ModeState:
+    kept = read_mode(fs, layout)
+    if kept is None:
+        kept = ModeState(mode=options.mode, revision=1, changed_at=clock.now(), changed_by=FIRST_MODE_BY)
+        write_mode(fs, layout, layout.temporaries(epoch), kept)
+    elif options.mode_override is not None:
+        kept = _overridden(fs, layout, epoch, kept, options.mode_override, clock)
+    if kept.mode is not options.mode:
+        log.info("SE_MODE counts only for a new element", configured=options.mode, mode=kept.mode)
+    return kept
+
+
+def _overridden(
+    fs: FileSystem, layout: Layout, epoch: int, kept: ModeState, override: ModeOverride, clock: Clock
+) -> ModeState:
+    after = overridden(kept, override, by=OVERRIDE_BY, at=clock.now())
+    if after is None:
+        log.info("SE_MODE_OVERRIDE does not apply", mode=kept.mode, revision=kept.revision, wanted=override.revision)
+        return kept
+    write_mode(fs, layout, layout.temporaries(epoch), after)
+    log.warning("audit: the mode was changed", by=OVERRIDE_BY, at=after.changed_at.isoformat(), was=kept.mode,
+                now=after.mode, revision=after.revision)  # fmt: skip
+    return after

@@ -1,0 +1,34 @@
+"""What an element is opened with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.model.elements import Mode
+from services.model.ids import StorageId
+from services.storage.domain.modes import ModeOverride
+from services.storage.store.wal.journal import SEGMENT_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Sizes in bytes."""
+
+    storage_id: StorageId
+    data_dir: Path
+    index_dir: Path
+    init: bool
+    """Whether an empty directory may become a new element."""
+    mode: Mode
+    """Of a new element; counts only where no mode was kept."""
+    min_free_space: int
+    capacity: int
+    """0: as much as the file system has."""
+    mode_override: ModeOverride | None = None
+    """The way out of `ar`; applies once."""
+    wal_dir: Path | None = None
+    """Where the journal lies; None: in the element's directory."""
+    wal_reset: str = ""
+    """The element whose damaged journal is to be set aside; empty: none."""
+    wal_segment: int = SEGMENT_BYTES
