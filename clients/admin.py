@@ -15,16 +15,18 @@ from artstore.admin.v1 import auth_pb2, auth_pb2_grpc, elements_pb2, elements_pb
 from clients import metadata, wire
 from clients.calls import ask
 from services.chassis.caller import Identity
-from services.model.elements import Element, ElementAddress, ElementStatus, Mode
+from services.model.elements import Element, ElementAddress, ElementInfo, ElementStatus, Mode
 from services.model.errors import ServiceUnavailable
 from services.model.files import FileAttributes, RetentionPolicy
-from services.model.ids import ElementId, FileId
+from services.model.ids import ElementId, FileId, parse_element_id
 from services.model.paging import Page, PageRequest
 
 UNARY: Final = 5.0
 """Seconds for a call that Admin answers by itself."""
 ASKING_ELEMENTS: Final = 20.0
 """Seconds for a call in which Admin asks an element."""
+REMOVING: Final = 300.0
+"""Seconds for forgetting an element with all its files."""
 REGISTERING: Final = 20.0
 """Seconds for which a registration is tried again while Admin restarts."""
 
@@ -96,12 +98,14 @@ class AdminClient:
         *,
         mode: Mode | None = None,
         status: ElementStatus | None = None,
+        policy: RetentionPolicy | None = None,
         on_behalf_of: Identity | None,
     ) -> Page[Element]:
         """A page of elements, by name; None: any."""
         request = elements_pb2.ListElementsRequest(
             mode=wire.mode_to_proto(mode),
             status=wire.element_status_to_proto(status),
+            retention_policy=wire.policy_to_proto(policy),
             page=wire.page_request_to_proto(page),
         )
         return await ask(
@@ -124,6 +128,24 @@ class AdminClient:
             repeatable=True,
         )
 
+    async def discover_element(
+        self, endpoint: str, *, on_behalf_of: Identity | None
+    ) -> tuple[ElementInfo, ElementId | None]:
+        """What answers at an address, and the id under which it is registered, if it is. Registers nothing.
+
+        Raises `StorageUnavailable` when no element of this installation answers there.
+        """
+        return await ask(
+            self._elements.DiscoverElement,
+            elements_pb2.DiscoverElementRequest(endpoint=endpoint),
+            lambda response: (
+                wire.info_from_proto(response.info),
+                parse_element_id(response.element_id) if response.element_id else None,
+            ),
+            seconds=ASKING_ELEMENTS,
+            metadata=metadata.bearer(on_behalf_of),
+        )
+
     async def register_element(
         self, endpoint: str, name: str = "", *, on_behalf_of: Identity | None
     ) -> tuple[Element, bool]:
@@ -137,6 +159,49 @@ class AdminClient:
             lambda response: (wire.element_from_proto(response.element), response.created),
             seconds=ASKING_ELEMENTS,
             metadata=metadata.bearer(on_behalf_of),
+        )
+
+    async def update_element(
+        self,
+        element_id: ElementId,
+        *,
+        name: str | None = None,
+        endpoint: str | None = None,
+        on_behalf_of: Identity | None,
+    ) -> Element:
+        """Change its name, or its address; None leaves a field as it is.
+
+        Raises `NotFound`, `StorageUnavailable`, and `Conflict` when another element answers at the address.
+        """
+        return await ask(
+            self._control.UpdateElement,
+            elements_pb2.UpdateElementRequest(element_id=element_id, name=name, endpoint=endpoint),
+            lambda response: wire.element_from_proto(response.element),
+            seconds=ASKING_ELEMENTS,
+            metadata=metadata.bearer(on_behalf_of),
+        )
+
+    async def remove_element(self, element_id: ElementId, *, force: bool = False, on_behalf_of: Identity | None) -> int:
+        """Forget an element; how many files went from the registry with it.
+
+        Raises `NotFound`, and `Conflict` while the registry has files of it and `force` is not given.
+        """
+        return await ask(
+            self._control.RemoveElement,
+            elements_pb2.RemoveElementRequest(element_id=element_id, force=force),
+            lambda response: response.files,
+            seconds=REMOVING,
+            metadata=metadata.bearer(on_behalf_of),
+        )
+
+    async def report_failure(self, element_id: ElementId) -> None:
+        """An element has failed the caller: for a while others are asked first."""
+        await ask(
+            self._placement.ReportElementFailure,
+            elements_pb2.ReportElementFailureRequest(element_id=element_id),
+            lambda _: None,
+            seconds=UNARY,
+            metadata=metadata.bearer(None),
         )
 
     async def select_element(

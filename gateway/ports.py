@@ -14,7 +14,7 @@ from typing import Protocol
 from clients.admin import IssuedToken, OAuthRefusal
 from services.chassis.caller import Identity
 from services.model.elements import Element, ElementInfo, ElementStatus, Mode
-from services.model.files import ByteRange, FileAttributes, FileChange, FileStatus, NewFile
+from services.model.files import ByteRange, FileAttributes, FileChange, FileStatus, NewFile, RetentionPolicy
 from services.model.identity import (
     Account,
     AccountChange,
@@ -49,8 +49,11 @@ class Elements(Protocol):
         *,
         mode: Mode | None = None,
         status: ElementStatus | None = None,
+        policy: RetentionPolicy | None = None,
         on_behalf_of: Identity | None,
-    ) -> Page[Element]: ...
+    ) -> Page[Element]:
+        """`policy`: only those that hold files of it."""
+        ...
 
     async def get_element(self, element_id: ElementId, *, on_behalf_of: Identity | None) -> Element: ...
 
@@ -58,6 +61,25 @@ class Elements(Protocol):
         self, endpoint: str, name: str = "", *, on_behalf_of: Identity | None
     ) -> tuple[Element, bool]:
         """The element that answers at `endpoint`, and whether it was unknown before."""
+        ...
+
+    async def discover_element(
+        self, endpoint: str, *, on_behalf_of: Identity | None
+    ) -> tuple[ElementInfo, ElementId | None]:
+        """What answers at `endpoint`, and the id under which it is registered, if it is."""
+        ...
+
+    async def update_element(
+        self,
+        element_id: ElementId,
+        *,
+        name: str | None = None,
+        endpoint: str | None = None,
+        on_behalf_of: Identity | None,
+    ) -> Element: ...
+
+    async def remove_element(self, element_id: ElementId, *, force: bool = False, on_behalf_of: Identity | None) -> int:
+        """How many files went from the registry with it."""
         ...
 
 

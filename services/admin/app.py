@@ -26,6 +26,7 @@ from services.admin.store.sessions import PostgresLoginGuard, PostgresSessions
 from services.admin.store.users import PostgresUsers
 from services.admin.usecases.access_tokens import AccessTokens
 from services.admin.usecases.change_account import DeleteAccount, RotateAccountSecret, UpdateAccount
+from services.admin.usecases.change_element import RemoveElement, UpdateElement
 from services.admin.usecases.check_password import CheckPassword
 from services.admin.usecases.create_account import CreateAccount
 from services.admin.usecases.first_start import EnsureFirstAdmin, EnsureSystemAccount
@@ -38,12 +39,12 @@ from services.admin.usecases.mark_missing import MarkMissing
 from services.admin.usecases.own_account import ChangePassword, GetSelf
 from services.admin.usecases.passwords import Argon2Passwords
 from services.admin.usecases.prepare import Prepare
-from services.admin.usecases.register_element import RegisterElement
+from services.admin.usecases.register_element import DiscoverElement, RegisterElement
 from services.admin.usecases.register_file import LocateFile, RegisterFile
 from services.admin.usecases.rotate_keys import ListSigningKeys, RotateKeys, RotateSigningKey
 from services.admin.usecases.rotate_system_secret import RotateSystemSecret
 from services.admin.usecases.run_element import CollectElementGarbage, LookIntoElement, TransitionElementMode
-from services.admin.usecases.select_element import SelectElement
+from services.admin.usecases.select_element import AvoidElement, SelectElement
 from services.admin.usecases.sessions import Login, Logout, PruneSessions, Refresh
 from services.admin.usecases.standing import Standing
 from services.admin.usecases.users import (
@@ -134,11 +135,15 @@ async def serve(settings: Settings) -> None:
                 list_elements=ListElements(elements=elements),
                 get_element=GetElement(elements=elements),
                 follow_elements=follow,
+                discover_element=DiscoverElement(elements=elements, peer=peer),
                 register_element=RegisterElement(elements=elements, peer=peer, clock=clock),
+                update_element=UpdateElement(elements=elements, peer=peer, clock=clock),
+                remove_element=RemoveElement(elements=elements, registry=registry),
                 look_into_element=LookIntoElement(elements=elements, control=control),
                 transition_element_mode=TransitionElementMode(elements=elements, control=control, clock=clock),
                 collect_element_garbage=CollectElementGarbage(elements=elements, control=control),
-                select_element=SelectElement(elements=elements),
+                select_element=SelectElement(elements=elements, clock=clock),
+                avoid_element=AvoidElement(elements=elements, clock=clock, pause=settings.failure_pause),
                 register_file=RegisterFile(registry=registry),
                 locate_file=LocateFile(registry=registry),
                 mark_missing=MarkMissing(registry=registry, elements=elements, peer=peer),

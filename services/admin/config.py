@@ -78,3 +78,7 @@ class Settings(ProcessSettings, DatabaseSettings):
     heartbeat_interval: Duration = Field(
         timedelta(seconds=5), description="How often each storage element is asked how it is."
     )
+    failure_pause: Duration = Field(
+        timedelta(seconds=30),
+        description="How long new documents go elsewhere, if they can, after a storage element has failed an upload.",
+    )

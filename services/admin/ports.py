@@ -231,6 +231,18 @@ class ElementStore(Protocol):
         """
         ...
 
+    async def change(self, record: ElementRecord) -> bool:
+        """Keep name, endpoint and what was seen of an element; False, and nothing, if it is not registered any more."""
+        ...
+
+    async def avoid(self, element_id: ElementId, until: datetime) -> bool:
+        """New documents go elsewhere until then, if they can; False if it is not registered."""
+        ...
+
+    async def remove(self, element_id: ElementId) -> bool:
+        """Forget an element; False if it was not registered. Raises `Conflict` while the registry has files of it."""
+        ...
+
 
 class ElementControl(Protocol):
     """Storage elements, asked in the name of a user.
@@ -277,6 +289,10 @@ class FileRegistry(Protocol):
 
         Returns the row as it is now. Raises `NotFound` when there is none.
         """
+        ...
+
+    async def forget(self, element_id: ElementId, *, limit: int) -> int:
+        """Forget rows of an element, at most `limit`; return how many went."""
         ...
 
 

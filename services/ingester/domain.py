@@ -36,6 +36,7 @@ _OF_THE_ELEMENT = (
 
 _PASSING = (StorageUnavailable, ServiceUnavailable, DeadlineExceeded)
 """Refusals that may be gone when asked again."""
+_FAILURES = (*_PASSING, InternalError)
 
 
 def prepared(new_file: NewFile, file_id: FileId) -> NewFile:
@@ -55,6 +56,11 @@ def prepared(new_file: NewFile, file_id: FileId) -> NewFile:
 def another_may_take_it(refusal: ArtStoreError) -> bool:
     """Whether a document that one element refused like this is worth being offered to the next."""
     return isinstance(refusal, _OF_THE_ELEMENT)
+
+
+def is_a_failure(refusal: ArtStoreError) -> bool:
+    """Whether the element is at fault, rather than the document, the mode or the room that is left."""
+    return isinstance(refusal, _FAILURES)
 
 
 def answer_to(refusals: Sequence[ArtStoreError]) -> ArtStoreError:

@@ -24,6 +24,10 @@ class Directory(Protocol):
         """
         ...
 
+    async def report_failure(self, element_id: ElementId) -> None:
+        """An element has failed us: for a while others are offered first."""
+        ...
+
     async def locate_file(
         self, file_id: FileId, *, on_behalf_of: Identity | None
     ) -> tuple[ElementAddress, FileAttributes]:

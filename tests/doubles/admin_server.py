@@ -39,6 +39,7 @@ class FakeAdminServer(
         """While it is not set, registrations wait."""
         self.registers.set()
         self.registering = asyncio.Event()
+        self.blamed: list[ElementId] = []
         self.marked: list[FileId] = []
         self.marks_as: FileAttributes | None = None
 
@@ -50,6 +51,12 @@ class FakeAdminServer(
 
     async def GetJwks(self, request: Any, context: Any) -> auth_pb2.GetJwksResponse:  # noqa: N802 - grpc's
         return auth_pb2.GetJwksResponse(jwks_json=json.dumps(await self.keys.jwks()))
+
+    async def ReportElementFailure(  # noqa: N802
+        self, request: elements_pb2.ReportElementFailureRequest, context: Any
+    ) -> elements_pb2.ReportElementFailureResponse:
+        self.blamed.append(ElementId(request.element_id))
+        return elements_pb2.ReportElementFailureResponse()
 
     async def SelectElement(  # noqa: N802
         self, request: elements_pb2.SelectElementRequest, context: Any

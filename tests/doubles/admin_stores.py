@@ -274,6 +274,8 @@ class MemoryElements:
     def __init__(self, *records: ElementRecord) -> None:
         self.records = {record.element_id: record for record in records}
         self.down = False
+        self.holding: Callable[[ElementId], bool] = lambda element_id: False
+        """Whether the registry has files of an element."""
 
     async def all(self) -> Sequence[ElementRecord]:
         if self.down:
@@ -324,6 +326,23 @@ class MemoryElements:
         self.records[record.element_id] = replace(known, **seen)  # type: ignore[arg-type]  # each fits its field
         return True
 
+    async def change(self, record: ElementRecord) -> bool:
+        if record.element_id not in self.records:
+            return False
+        self.records[record.element_id] = record
+        return True
+
+    async def avoid(self, element_id: ElementId, until: datetime) -> bool:
+        if element_id not in self.records:
+            return False
+        self.records[element_id] = replace(self.records[element_id], avoid_until=until)
+        return True
+
+    async def remove(self, element_id: ElementId) -> bool:
+        if self.holding(element_id):
+            raise Conflict("the registry has files of this element")
+        return self.records.pop(element_id, None) is not None
+
 
 class MemoryRegistry:
     """Fills `ports.FileRegistry`."""
@@ -331,6 +350,7 @@ class MemoryRegistry:
     def __init__(self, elements: MemoryElements) -> None:
         self._elements = elements
         self.rows: dict[FileId, Entry] = {}
+        elements.holding = lambda element_id: any(row.element_id == element_id for row in self.rows.values())
 
     async def record(self, entries: Sequence[Entry]) -> Sequence[FileAttributes]:
         if any(entry.element_id not in self._elements.records for entry in entries):
@@ -354,9 +374,16 @@ class MemoryRegistry:
             self.rows[row.file.file_id] = row
         return row.file
 
+    async def forget(self, element_id: ElementId, *, limit: int) -> int:
+        going = [file_id for file_id, row in self.rows.items() if row.element_id == element_id][:limit]
+        for file_id in going:
+            del self.rows[file_id]
+        return len(going)
+
 
 def _matches(record: ElementRecord, wanted: ElementFilter) -> bool:
-    return wanted.mode in (None, record.info.mode) and wanted.status in (None, record.health.status)
+    of_mode = wanted.modes is None or record.info.mode in wanted.modes
+    return of_mode and wanted.status in (None, record.health.status)
 
 
 def _position(record: ElementRecord) -> tuple[str, str]:

@@ -31,12 +31,13 @@ from services.chassis.interceptor import CallInterceptor
 from services.chassis.metrics import RpcMetrics
 from services.chassis.tokens import TokenVerifier
 from services.model.elements import Element, ElementStatus, Mode, ReplicaMode, Role
-from services.model.errors import ArtStoreError, ChecksumMismatch, NotFound
+from services.model.errors import ArtStoreError, ChecksumMismatch, Conflict, NotFound
 from services.model.files import ByteRange, DownloadTrailer, FileAttributes, FileStatus, NewFile
 from services.model.ids import ElementId, ElementUuid, FileId, StorageId
 from services.model.paging import Page
 from services.model.search import SearchHit, SearchRequest
 from tests.doubles.keys import AUDIENCE, ISSUER, SigningKeys
+from tests.support.admin_things import info
 from tests.support.certificates import Certificates
 from tests.support.processes import free_port
 
@@ -198,6 +199,25 @@ class _Admin(
         known = [e for e in self._behind.elements.values() if e.endpoint == request.endpoint]
         element = known[0] if known else self._behind.add_element(endpoint=request.endpoint, name=request.name or "se")
         return elements_pb2.RegisterElementResponse(element=wire.element_to_proto(element), created=not known)
+
+    async def DiscoverElement(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self._behind.called("DiscoverElement")
+        known = next((e.element_id for e in self._behind.elements.values() if e.endpoint == request.endpoint), "")
+        return elements_pb2.DiscoverElementResponse(info=wire.info_to_proto(info()), element_id=known)
+
+    async def UpdateElement(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self._behind.called("UpdateElement")
+        changes = {name: getattr(request, name) for name in ("name", "endpoint") if request.HasField(name)}
+        element = replace(self._behind.elements[request.element_id], **changes)
+        self._behind.elements[request.element_id] = element
+        return elements_pb2.UpdateElementResponse(element=wire.element_to_proto(element))
+
+    async def RemoveElement(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self._behind.called("RemoveElement")
+        if not request.force:
+            raise Conflict("The registry has files of it.")
+        del self._behind.elements[request.element_id]
+        return elements_pb2.RemoveElementResponse(files=3)
 
 
 class _Ingester(ingester_pb2_grpc.IngestServiceServicer):

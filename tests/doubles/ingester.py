@@ -26,6 +26,11 @@ class FakeDirectory:
         self.asked: list[tuple[RetentionPolicy, int | None]] = []
         self.refuses_to_select: ArtStoreError | None = None
         self.refuses_to_register: ArtStoreError | None = None
+        self.blamed: list[ElementId] = []
+        """Elements that were reported."""
+
+    async def report_failure(self, element_id: ElementId) -> None:
+        self.blamed.append(element_id)
 
     async def select_element(
         self, policy: RetentionPolicy, size: int | None, *, on_behalf_of: Identity | None

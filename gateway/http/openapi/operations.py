@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from gateway.http.openapi.accounts import ACCOUNTS
+from gateway.http.openapi.elements import ELEMENTS
 from gateway.http.openapi.keys import KEYS
 from gateway.http.openapi.maintenance import MAINTENANCE
 from gateway.http.openapi.parts import Json, answer, errors, header, json_of, operation, path_id, query_of, ref
 from gateway.http.openapi.users import SESSIONS, USERS
 from gateway.http.schemas.auth import TokenAnswer, TokenError
-from gateway.http.schemas.elements import ElementPage, ElementsQuery, NewElement, StorageElement
 from gateway.http.schemas.files import ContentQuery, File, FilePage, FileUpdate, UploadMetadata
 from gateway.http.schemas.search import FilesQuery, SearchAnswer, SearchBody
 
 _PUBLIC: Json = {"security": []}
 _FILE_ID = path_id("file_id", "The document's id.")
-_ELEMENT_ID = path_id("element_id", "The registration's id.")
 _BINARY: Json = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
 _REVISION = {"ETag": "The revision."}
 _IF_MATCH = header("If-Match", 'Only if the document has this revision: "3".')
@@ -175,33 +174,6 @@ FILES: Json = {
             "files", "search", "Find documents",
             requestBody={"required": True, "content": json_of(SearchBody)},
             responses={"200": answer("A page.", json_of(SearchAnswer)), **errors(400, 401, 403, 413, 415)},
-        )
-    },
-}  # fmt: skip
-
-ELEMENTS: Json = {
-    "/storage-elements": {
-        "get": operation(
-            "storage elements", "listElements", "Registered elements",
-            parameters=query_of(ElementsQuery),
-            responses={"200": answer("A page.", json_of(ElementPage)), **errors(400, 401, 403)},
-        ),
-        "post": operation(
-            "storage elements", "registerElement", "Register an element",
-            description="The address is asked what it is. An element that is known is moved to the address.",
-            requestBody={"required": True, "content": json_of(NewElement)},
-            responses={
-                "201": answer("Registered.", json_of(StorageElement), {"Location": "Of the element."}),
-                "200": answer("It was known; its address is changed.", json_of(StorageElement)),
-                **errors(400, 401, 403, 409, 413, 415),
-            },
-        ),
-    },
-    "/storage-elements/{element_id}": {
-        "get": operation(
-            "storage elements", "getElement", "One element",
-            parameters=[_ELEMENT_ID],
-            responses={"200": answer("The element.", json_of(StorageElement)), **errors(400, 401, 403, 404)},
         )
     },
 }  # fmt: skip

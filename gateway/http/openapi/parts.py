@@ -17,11 +17,19 @@ from gateway.http.schemas.accounts import (
     ServiceAccountWithSecret,
 )
 from gateway.http.schemas.auth import ServerMetadata, TokenAnswer, TokenError
-from gateway.http.schemas.elements import ElementPage, ElementsQuery, NewElement, StorageElement
+from gateway.http.schemas.elements import (
+    ElementAddress,
+    ElementPage,
+    ElementRemoval,
+    ElementsQuery,
+    ElementUpdate,
+    NewElement,
+    StorageElement,
+)
 from gateway.http.schemas.errors import ErrorAnswer
 from gateway.http.schemas.files import ContentQuery, File, FilePage, FileUpdate, UploadMetadata
 from gateway.http.schemas.keys import Key, KeyList
-from gateway.http.schemas.maintenance import ElementFilesQuery, ElementNow, ModeTransition
+from gateway.http.schemas.maintenance import DiscoveredElement, ElementFilesQuery, ElementNow, ModeTransition
 from gateway.http.schemas.search import FilesQuery, SearchAnswer, SearchBody
 from gateway.http.schemas.users import (
     AdminUser,
@@ -46,7 +54,7 @@ _STRUCTS: list[type[msgspec.Struct]] = [
     ServiceAccount, ServiceAccountWithSecret, ServiceAccountPage, ServiceAccountsQuery, NewServiceAccount,
     ServiceAccountUpdate, SecretRotation, Key, KeyList, LoginRequest, LoginAnswer, RefreshRequest, Me,
     PasswordChange, AdminUser, AdminUserPage, AdminUsersQuery, NewAdminUser, AdminUserUpdate, PasswordReset,
-    ElementNow, ElementFilesQuery, ModeTransition,
+    ElementNow, ElementFilesQuery, ModeTransition, DiscoveredElement, ElementAddress, ElementUpdate, ElementRemoval,
 ]  # fmt: skip
 _PLACE = "#/components/schemas/{name}"
 

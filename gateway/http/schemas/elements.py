@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from gateway.http.schemas.search import Cursor, Limit, Offset
 from services.model.elements import Element, ElementStatus, Mode, ReplicaMode, Role
+from services.model.files import RetentionPolicy
 from services.model.paging import DEFAULT_LIMIT, Page, PageRequest
 
 
@@ -51,6 +52,9 @@ class ElementsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     mode: Mode | None = None
     status: ElementStatus | None = None
+    retention_policy: Annotated[
+        RetentionPolicy | None, Meta(description="Only those that hold documents of this policy.")
+    ] = None
     limit: Limit = DEFAULT_LIMIT
     offset: Offset = 0
     cursor: Cursor = ""
@@ -67,6 +71,31 @@ class NewElement(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     endpoint: Annotated[str, Meta(description="host:port of its gRPC server.", max_length=300)]
     name: Annotated[str, Meta(description="For people; its storage id if not given.", max_length=100)] = ""
+
+
+class ElementAddress(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where an element may be."""
+
+    endpoint: Annotated[str, Meta(description="host:port of its gRPC server.", max_length=300)]
+
+
+class ElementUpdate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What to change of a registration."""
+
+    name: Annotated[
+        Annotated[str, Meta(max_length=100)] | None, Meta(description="For people; empty: its storage id.")
+    ] = None
+    endpoint: Annotated[
+        Annotated[str, Meta(max_length=300)] | None, Meta(description="host:port, where this very element answers.")
+    ] = None
+
+
+class ElementRemoval(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How much is meant."""
+
+    force: Annotated[bool, Meta(description="Even if the registry has documents of it; its disk is left alone.")] = (
+        False
+    )
 
 
 def element_of(element: Element) -> StorageElement:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
@@ -10,6 +10,7 @@ from msgspec import Meta
 from gateway.http.schemas.search import Cursor, Limit, Offset
 from services.model.elements import ElementInfo, Mode, ReplicaMode, Role
 from services.model.files import FileStatus
+from services.model.ids import ElementId
 from services.model.paging import DEFAULT_LIMIT, PageRequest
 
 
@@ -29,6 +30,12 @@ class ElementNow(msgspec.Struct, frozen=True):
     writable: Annotated[bool, Meta(description="False after a disk error, whatever the mode.")]
     files: Annotated[dict[str, int], Meta(description="How many, by status.")]
     version: str
+
+
+class DiscoveredElement(ElementNow, frozen=True):
+    """What answers at an address."""
+
+    element_id: Annotated[str | None, Meta(description="Under which it is registered; null if it is not.")] = None
 
 
 class ElementFilesQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -55,18 +62,14 @@ class ModeTransition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def element_now(info: ElementInfo) -> ElementNow:
     """What an administrator sees of what an element says."""
-    return ElementNow(
-        storage_id=info.storage_id,
-        element_uuid=info.element_uuid,
-        mode=info.mode,
-        mode_revision=info.mode_revision,
-        replica_mode=info.replica_mode,
-        role=info.role,
-        capacity_bytes=info.capacity_bytes,
-        used_bytes=info.used_bytes,
-        available_bytes=info.available_bytes,
-        max_file_size=info.max_file_size,
-        writable=info.writable,
-        files={status.value: count for status, count in info.files.items()},
-        version=info.version,
-    )
+    return ElementNow(**_said(info))
+
+
+def discovered(info: ElementInfo, element_id: ElementId | None) -> DiscoveredElement:
+    """The same of one that is perhaps not registered."""
+    return DiscoveredElement(**_said(info), element_id=element_id)
+
+
+def _said(info: ElementInfo) -> dict[str, Any]:
+    same = {name: getattr(info, name) for name in ElementNow.__struct_fields__}
+    return same | {"files": {status.value: count for status, count in info.files.items()}}

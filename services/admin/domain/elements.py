@@ -8,7 +8,7 @@ from enum import Enum, auto
 from uuid import UUID
 
 from services.model.elements import Element, ElementAddress, ElementInfo, ElementStatus, Mode
-from services.model.errors import FieldProblem, raise_for
+from services.model.errors import Conflict, FieldProblem, raise_for
 from services.model.ids import ElementId
 
 MAX_VERSION_LENGTH = 100
@@ -47,6 +47,8 @@ class ElementRecord:
     health: Health
     last_seen_at: datetime
     created_at: datetime
+    avoid_until: datetime | None = None
+    """Until then new documents go elsewhere, if they can: it has failed somebody."""
 
     @property
     def address(self) -> ElementAddress:
@@ -93,6 +95,12 @@ def check_info(info: ElementInfo) -> None:
     raise_for(problems)
 
 
+def require_same(record: ElementRecord, info: ElementInfo) -> None:
+    """Raise `Conflict` unless `info` is said by the element of that record."""
+    if not _same(record, info):
+        raise Conflict(f"another element answers there, not {record.info.storage_id}")
+
+
 _WRITING = frozenset({Mode.EDIT, Mode.RW})
 _SILENCES = {
     Silence.UNREACHABLE: "it cannot be reached",
@@ -105,7 +113,7 @@ NOT_WRITABLE = "it does not accept writes"
 
 def heard(record: ElementRecord, info: ElementInfo, now: datetime) -> ElementRecord:
     """The record after the element has answered with `info` at `now`."""
-    if (info.storage_id, info.element_uuid) != (record.info.storage_id, record.info.element_uuid):
+    if not _same(record, info):
         return replace(record, health=_changed(record.health, ElementStatus.OFFLINE, OTHER_ELEMENT, now))
     return replace(record, info=info, last_seen_at=now, health=healthy(info, now, record.health))
 
@@ -122,6 +130,10 @@ def healthy(info: ElementInfo, now: datetime, before: Health | None = None) -> H
     if info.writable or info.mode not in _WRITING:
         return _changed(before, ElementStatus.ONLINE, "", now)
     return _changed(before, ElementStatus.DEGRADED, NOT_WRITABLE, now)
+
+
+def _same(record: ElementRecord, info: ElementInfo) -> bool:
+    return (info.storage_id, info.element_uuid) == (record.info.storage_id, record.info.element_uuid)
 
 
 def _changed(before: Health | None, status: ElementStatus, reason: str, now: datetime) -> Health:

@@ -5,11 +5,19 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from services.model.elements import ElementStatus, Mode
 from services.model.errors import ValidationFailed
+from services.model.files import RetentionPolicy
 from services.model.ids import ElementId, parse_element_id
+
+HOLDING: Mapping[RetentionPolicy, frozenset[Mode]] = {
+    RetentionPolicy.TEMPORARY: frozenset({Mode.EDIT}),
+    RetentionPolicy.PERMANENT: frozenset({Mode.RW, Mode.RO, Mode.AR}),
+}
+"""Where files of a policy lie: nothing leads into edit or out of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +26,15 @@ class ElementFilter:
 
     mode: Mode | None = None
     status: ElementStatus | None = None
+    policy: RetentionPolicy | None = None
+
+    @property
+    def modes(self) -> frozenset[Mode] | None:
+        """The modes that are wanted; None: all."""
+        if self.policy is None:
+            return None if self.mode is None else frozenset({self.mode})
+        holding = HOLDING[self.policy]
+        return holding if self.mode is None else holding & {self.mode}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,9 @@
-"""Where a new document goes: right mode, online, room; the least used first."""
+"""Where a new document goes: right mode, online, room; the least used first, equally used ones by turns."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 
 from services.admin.domain.elements import ElementRecord
 from services.model.elements import MODE_FOR, ElementStatus, Mode
@@ -14,12 +14,17 @@ MOST_CANDIDATES = 5
 """Elements offered for one document: if one refuses, the next is tried."""
 RETRY_AFTER = 5.0
 """Seconds: about when the elements have been asked again."""
+ALIKE = 0.01
+"""Elements whose fullness differs by no more than this part of their capacity count as equally used."""
 
 
-def select(elements: Sequence[ElementRecord], policy: RetentionPolicy, size: int | None) -> list[ElementRecord]:
+def select(
+    elements: Sequence[ElementRecord], policy: RetentionPolicy, size: int | None, *, now: datetime, turn: int = 0
+) -> list[ElementRecord]:
     """The elements that can take a document of `size` bytes (None: not known yet), best first; never empty.
 
-    Raises `NoElementAvailable` with the reason, `FileTooLarge`, `StorageFull`.
+    One that has failed lately is offered only if there is no other. `turn`: rises from document to document. Raises
+    `NoElementAvailable` with the reason, `FileTooLarge`, `StorageFull`.
     """
     mode = MODE_FOR[policy]
     right = [each for each in elements if each.info.mode is mode]
@@ -30,7 +35,16 @@ def select(elements: Sequence[ElementRecord], policy: RetentionPolicy, size: int
     roomy = [each for each in large_enough if each.info.available_bytes >= max(size or 0, 1)]
     if not roomy:
         raise StorageFull(f"no element in mode {mode} has room for this file")
-    return sorted(roomy, key=_fullness)[:MOST_CANDIDATES]
+    trusted = [each for each in roomy if each.avoid_until is None or each.avoid_until <= now]
+    return _by_turns(sorted(trusted or roomy, key=_fullness), turn)[:MOST_CANDIDATES]
+
+
+def _by_turns(ordered: Sequence[ElementRecord], turn: int) -> list[ElementRecord]:
+    """The same, but those that are about as little used as the first take turns at being first."""
+    least = _fullness(ordered[0])[0]
+    alike = sum(_fullness(each)[0] - least <= ALIKE for each in ordered)
+    first = turn % alike
+    return [*ordered[first:alike], *ordered[:first], *ordered[alike:]]
 
 
 def _by_limit(online: Sequence[ElementRecord], size: int) -> list[ElementRecord]:

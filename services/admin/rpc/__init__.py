@@ -31,6 +31,7 @@ from services.admin.rpc.maintenance import ElementLiveServicer, ElementMaintenan
 from services.admin.rpc.registry import RegistryRepairServicer, RegistryWriteServicer
 from services.admin.rpc.users import UserUseCases, add_users_to
 from services.admin.usecases.change_account import DeleteAccount, RotateAccountSecret, UpdateAccount
+from services.admin.usecases.change_element import RemoveElement, UpdateElement
 from services.admin.usecases.create_account import CreateAccount
 from services.admin.usecases.follow_elements import FollowElements
 from services.admin.usecases.issue_token import IssueToken
@@ -38,10 +39,10 @@ from services.admin.usecases.key_ring import KeyRing
 from services.admin.usecases.list_accounts import GetAccount, ListAccounts
 from services.admin.usecases.list_elements import GetElement, ListElements
 from services.admin.usecases.mark_missing import MarkMissing
-from services.admin.usecases.register_element import RegisterElement
+from services.admin.usecases.register_element import DiscoverElement, RegisterElement
 from services.admin.usecases.register_file import LocateFile, RegisterFile
 from services.admin.usecases.run_element import CollectElementGarbage, LookIntoElement, TransitionElementMode
-from services.admin.usecases.select_element import SelectElement
+from services.admin.usecases.select_element import AvoidElement, SelectElement
 from services.admin.usecases.standing import Standing
 
 
@@ -54,11 +55,15 @@ class UseCases:
     list_elements: ListElements
     get_element: GetElement
     follow_elements: FollowElements
+    discover_element: DiscoverElement
     register_element: RegisterElement
+    update_element: UpdateElement
+    remove_element: RemoveElement
     look_into_element: LookIntoElement
     transition_element_mode: TransitionElementMode
     collect_element_garbage: CollectElementGarbage
     select_element: SelectElement
+    avoid_element: AvoidElement
     register_file: RegisterFile
     locate_file: LocateFile
     mark_missing: MarkMissing
@@ -78,16 +83,18 @@ def add_to(server: grpc.aio.Server, can: UseCases) -> list[str]:
     auth_pb2_grpc.add_AuthServiceServicer_to_server(AuthServicer(can.issue_token), server)
     auth_pb2_grpc.add_KeyServiceServicer_to_server(KeyServicer(can.keys), server)
     elements_pb2_grpc.add_ElementReadServiceServicer_to_server(
-        ElementReadServicer(can.list_elements, can.get_element), server
+        ElementReadServicer(can.list_elements, can.get_element, can.discover_element), server
     )
     elements_pb2_grpc.add_ElementControlServiceServicer_to_server(
-        ElementControlServicer(can.register_element, can.standing), server
+        ElementControlServicer(can.register_element, can.update_element, can.remove_element, can.standing), server
     )
     maintenance_pb2_grpc.add_ElementLiveServiceServicer_to_server(ElementLiveServicer(can.look_into_element), server)
     maintenance_pb2_grpc.add_ElementMaintenanceServiceServicer_to_server(
         ElementMaintenanceServicer(can.transition_element_mode, can.collect_element_garbage, can.standing), server
     )
-    elements_pb2_grpc.add_PlacementServiceServicer_to_server(PlacementServicer(can.select_element), server)
+    elements_pb2_grpc.add_PlacementServiceServicer_to_server(
+        PlacementServicer(can.select_element, can.avoid_element), server
+    )
     health_pb2_grpc.add_HealthWatchServiceServicer_to_server(HealthWatchServicer(can.follow_elements), server)
     registry_pb2_grpc.add_RegistryWriteServiceServicer_to_server(
         RegistryWriteServicer(can.register_file, can.locate_file), server

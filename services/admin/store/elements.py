@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import asyncpg
 
@@ -20,11 +21,12 @@ _OBSERVED = (
 )  # fmt: skip
 """The columns that change whenever an element is looked at, in the order of `_observed`."""
 _COLUMNS = ", ".join(("element_id", "name", "endpoint", "storage_id", "element_uuid", "created_at", *_OBSERVED))
-_SELECT = f"SELECT {_COLUMNS} FROM admin.elements"  # noqa: S608 - columns of ours
+_KNOWN = f"{_COLUMNS}, avoid_until"
+_SELECT = f"SELECT {_KNOWN} FROM admin.elements"  # noqa: S608 - columns of ours
 
 _ALL = f"{_SELECT} ORDER BY storage_id"
 _GET = f"{_SELECT} WHERE element_id = $1"
-_WANTED = "($1::text IS NULL OR mode = $1) AND ($2::text IS NULL OR status = $2)"
+_WANTED = "($1::text[] IS NULL OR mode = ANY($1)) AND ($2::text IS NULL OR status = $2)"
 _COUNT = f"SELECT count(*) AS total FROM admin.elements WHERE {_WANTED}"  # noqa: S608 - as above
 _PAGE = f"""
 {_SELECT} WHERE {_WANTED} AND ($3::text IS NULL OR (name COLLATE "C", element_id) > ($3, $4::uuid))
@@ -39,12 +41,19 @@ ON CONFLICT (element_uuid) DO UPDATE SET
     {", ".join(f"{column} = EXCLUDED.{column}" for column in _OBSERVED if column != "status_since")},
     status_since = CASE WHEN e.status = EXCLUDED.status THEN e.status_since ELSE EXCLUDED.status_since END
 WHERE e.storage_id = EXCLUDED.storage_id
-RETURNING {_COLUMNS}, (xmax = 0) AS created
+RETURNING {_KNOWN}, (xmax = 0) AS created
 """  # noqa: S608 - as above
 _OBSERVE = f"""
 UPDATE admin.elements SET {", ".join(f"{column} = ${n}" for n, column in enumerate(_OBSERVED, start=3))}
 WHERE element_id = $1 AND endpoint = $2
 """  # noqa: S608 - as above
+_CHANGE = f"""
+UPDATE admin.elements SET name = $2, endpoint = $3,
+    {", ".join(f"{column} = ${n}" for n, column in enumerate(_OBSERVED, start=4))}
+WHERE element_id = $1
+"""  # noqa: S608 - as above
+_AVOID = "UPDATE admin.elements SET avoid_until = $2 WHERE element_id = $1"
+_REMOVE = "DELETE FROM admin.elements WHERE element_id = $1"
 
 
 class PostgresElements:
@@ -59,7 +68,8 @@ class PostgresElements:
     async def page(
         self, wanted: ElementFilter, *, limit: int, offset: int = 0, after: Position | None = None
     ) -> tuple[Sequence[ElementRecord], int]:
-        conditions = (wanted.mode, wanted.status)
+        modes = wanted.modes
+        conditions = (None if modes is None else [*modes], wanted.status)
         begin = (after.name, after.element_id) if after else (None, None)
         rows = await self._database.rows(_PAGE, *conditions, *begin, limit, offset)
         count = await self._database.row(_COUNT, *conditions)
@@ -90,6 +100,19 @@ class PostgresElements:
     async def observe(self, record: ElementRecord) -> bool:
         return await self._database.execute(_OBSERVE, record.element_id, record.endpoint, *_observed(record)) == 1
 
+    async def change(self, record: ElementRecord) -> bool:
+        values = (record.element_id, record.name, record.endpoint, *_observed(record))
+        return await self._database.execute(_CHANGE, *values) == 1
+
+    async def avoid(self, element_id: ElementId, until: datetime) -> bool:
+        return await self._database.execute(_AVOID, element_id, until) == 1
+
+    async def remove(self, element_id: ElementId) -> bool:
+        try:
+            return await self._database.execute(_REMOVE, element_id) == 1
+        except asyncpg.ForeignKeyViolationError:
+            raise Conflict("the registry has files of this element; with force they go from it, too") from None
+
 
 def _observed(record: ElementRecord) -> tuple[object, ...]:
     info, health = record.info, record.health
@@ -109,6 +132,7 @@ def _record(row: asyncpg.Record) -> ElementRecord:
         health=Health(ElementStatus(row["status"]), row["status_since"], row["status_reason"]),
         last_seen_at=row["last_seen_at"],
         created_at=row["created_at"],
+        avoid_until=row["avoid_until"],
     )
 
 

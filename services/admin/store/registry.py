@@ -65,6 +65,10 @@ UPDATE admin.files SET status = 'missing', recorded_at = now()
 WHERE file_id = $1 AND revision = $2 AND element_id = $3
 RETURNING {_COLUMNS}
 """  # noqa: S608 - as above
+_FORGET = """
+DELETE FROM admin.files
+WHERE file_id IN (SELECT file_id FROM admin.files WHERE element_id = $1 LIMIT $2)
+"""
 
 
 class PostgresRegistry:
@@ -98,6 +102,9 @@ class PostgresRegistry:
         if row is None:
             raise NotFound("there is no such file")
         return _file(row)
+
+    async def forget(self, element_id: ElementId, *, limit: int) -> int:
+        return await self._database.execute(_FORGET, element_id, limit)
 
 
 def _latest(entries: Iterable[Entry]) -> Iterable[Entry]:

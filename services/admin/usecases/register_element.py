@@ -1,4 +1,4 @@
-"""Register a storage element, or find one again that has moved."""
+"""Register a storage element, or find one again that has moved; ask an address what it is."""
 
 from __future__ import annotations
 
@@ -31,9 +31,8 @@ class RegisterElement:
         Raises `ValidationFailed`, `StorageUnavailable`, `Conflict`.
         """
         parse_endpoint(endpoint)
-        if len(name) > MAX_NAME_LENGTH or not (name.isprintable() or not name):
-            raise ValidationFailed.of("name", f"must be at most {MAX_NAME_LENGTH} printable characters")
-        info = await self._identify(endpoint)
+        check_name(name)
+        info = await identify(self._peer, endpoint)
         now = self._clock.now()
         record = ElementRecord(
             element_id=ElementId(str(uuid4())),
@@ -48,14 +47,39 @@ class RegisterElement:
         log.info("element registered" if created else "element registered again", storage_id=info.storage_id)
         return kept.element, created
 
-    async def _identify(self, endpoint: str) -> ElementInfo:
-        try:
-            info = await self._peer.identify(endpoint)
-            check_info(info)
-            return info
-        except StorageUnavailable:
-            raise StorageUnavailable("no storage element of this installation answers at that endpoint") from None
-        except DeadlineExceeded:
-            raise StorageUnavailable("the storage element does not answer in time") from None
-        except (ValidationFailed, InternalError):
-            raise StorageUnavailable("what answers at that endpoint is not understood") from None
+
+class DiscoverElement:
+    """Ask an address what it is, and register nothing."""
+
+    def __init__(self, *, elements: ElementStore, peer: ElementPeer) -> None:
+        self._elements = elements
+        self._peer = peer
+
+    async def __call__(self, endpoint: str) -> tuple[ElementInfo, ElementId | None]:
+        """What answers there, and under which id it is registered, if it is.
+
+        Raises `ValidationFailed`, `StorageUnavailable`.
+        """
+        info = await identify(self._peer, parse_endpoint(endpoint))
+        known = (each for each in await self._elements.all() if each.info.element_uuid == info.element_uuid)
+        return info, next((each.element_id for each in known), None)
+
+
+async def identify(peer: ElementPeer, endpoint: str) -> ElementInfo:
+    """What answers at an address. Raises `StorageUnavailable` with the reason if that is no element of ours."""
+    try:
+        info = await peer.identify(endpoint)
+        check_info(info)
+        return info
+    except StorageUnavailable:
+        raise StorageUnavailable("no storage element of this installation answers at that endpoint") from None
+    except DeadlineExceeded:
+        raise StorageUnavailable("the storage element does not answer in time") from None
+    except (ValidationFailed, InternalError):
+        raise StorageUnavailable("what answers at that endpoint is not understood") from None
+
+
+def check_name(name: str) -> None:
+    """Raise `ValidationFailed` unless people may call an element so."""
+    if len(name) > MAX_NAME_LENGTH or not (name.isprintable() or not name):
+        raise ValidationFailed.of("name", f"must be at most {MAX_NAME_LENGTH} printable characters")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
 from services.chassis.caller import Identity
 from services.chassis.logs import get_logger
-from services.ingester.domain import another_may_take_it, answer_to, prepared
+from services.ingester.domain import another_may_take_it, answer_to, is_a_failure, prepared
 from services.ingester.ports import Directory, Elements, ElementUpload, Incoming
 from services.ingester.usecases.finishing import to_the_end
 from services.model.elements import ElementAddress
@@ -38,7 +38,8 @@ class UploadFile:
         new_file = prepared(document.header, self._new_id())
         candidates = await self._candidates(new_file, document.header.file_id, by)
         async with self._accepted(new_file, candidates, by) as (element, upload):
-            await upload.send(document.chunks())
+            async with self._blamed(element):
+                await upload.send(document.chunks())
             return await to_the_end(self._keep(new_file, element, upload, document.commit))
 
     async def _candidates(self, new_file: NewFile, repeated: FileId | None, by: Identity) -> Sequence[ElementAddress]:
@@ -66,16 +67,32 @@ class UploadFile:
                         raise
                     log.warning("element refused", storage_id=element.storage_id, reason=refusal.message)
                     refusals.append(refusal)
+                    await self._blame(element, refusal)
                 else:
                     yield element, upload
                     return
         raise answer_to(refusals)
 
+    @asynccontextmanager
+    async def _blamed(self, element: ElementAddress) -> AsyncIterator[None]:
+        """Whatever the element fails with inside is reported."""
+        try:
+            yield
+        except ArtStoreError as refusal:
+            await self._blame(element, refusal)
+            raise
+
+    async def _blame(self, element: ElementAddress, refusal: ArtStoreError) -> None:
+        if is_a_failure(refusal):
+            with suppress(ArtStoreError):  # the upload's own answer counts, not this
+                await self._directory.report_failure(element.element_id)
+
     async def _keep(
         self, new_file: NewFile, element: ElementAddress, upload: ElementUpload, commit: UploadCommit
     ) -> FileAttributes:
         try:
-            file = await upload.commit(commit)
+            async with self._blamed(element):
+                file = await upload.commit(commit)
         except StorageUnavailable as error:
             raise StorageUnavailable(
                 "the storage element did not confirm the upload, so it is not known whether the document was kept; "

@@ -11,11 +11,13 @@ import pytest
 
 from services.admin.domain.elements import ElementRecord, Health
 from services.admin.domain.listing import ElementFilter, Position
-from services.admin.ports import ElementStore
+from services.admin.domain.registry import Entry
+from services.admin.ports import ElementStore, FileRegistry
 from services.model.elements import ElementStatus, Mode
 from services.model.errors import Conflict
+from services.model.files import RetentionPolicy
 from services.model.ids import ElementId, ElementUuid
-from tests.support.admin_things import NOW, record
+from tests.support.admin_things import NOW, file, record
 
 
 def another_id(one: ElementRecord) -> ElementRecord:
@@ -151,3 +153,52 @@ async def test_a_page_shows_only_what_is_wanted(elements: ElementStore) -> None:
     assert await elements.page(ElementFilter(status=ElementStatus.ONLINE), limit=9) == ([edit, online], 2)
     assert await elements.page(ElementFilter(Mode.RW, ElementStatus.OFFLINE), limit=1) == ([offline], 1)
     assert await elements.page(ElementFilter(Mode.AR), limit=9) == ([], 0)
+
+
+async def test_a_page_shows_those_that_hold_files_of_a_policy(elements: ElementStore) -> None:
+    for mode in Mode:
+        await elements.register(record(f"se-{mode}", mode=mode), name=None)
+
+    async def names(wanted: ElementFilter) -> list[str]:
+        return [each.name for each in (await elements.page(wanted, limit=9))[0]]
+
+    assert await names(ElementFilter(policy=RetentionPolicy.TEMPORARY)) == ["se-edit"]
+    assert await names(ElementFilter(policy=RetentionPolicy.PERMANENT)) == ["se-ar", "se-ro", "se-rw"]
+    assert await names(ElementFilter(Mode.RO, policy=RetentionPolicy.PERMANENT)) == ["se-ro"]
+    assert await names(ElementFilter(Mode.RO, policy=RetentionPolicy.TEMPORARY)) == []
+
+
+async def test_an_element_is_changed_as_a_whole(elements: ElementStore) -> None:
+    one = record("se-rw-01")
+    assert not await elements.change(one)
+    await elements.register(one, name=None)
+    changed = replace(record("se-rw-01", endpoint="new:1", used_bytes=3), name="Archive")
+    assert await elements.change(changed)
+    assert await elements.get(one.element_id) == changed
+
+
+async def test_an_element_that_has_failed_is_remembered(elements: ElementStore) -> None:
+    one = record("se-rw-01")
+    assert not await elements.avoid(one.element_id, NOW)
+    await elements.register(one, name=None)
+    assert await elements.avoid(one.element_id, NOW)
+    assert await elements.get(one.element_id) == replace(one, avoid_until=NOW)
+    await elements.observe(one)
+    assert await elements.get(one.element_id) == replace(one, avoid_until=NOW)
+
+
+async def test_an_element_is_forgotten_once_the_registry_has_none_of_its_files(
+    elements: ElementStore, registry: FileRegistry
+) -> None:
+    one, other = record("se-rw-01"), record("se-rw-02")
+    for each in (one, other):
+        await elements.register(each, name=None)
+    await registry.record([*(Entry(one.element_id, file()) for _ in range(3)), Entry(other.element_id, file())])
+    with pytest.raises(Conflict):
+        await elements.remove(one.element_id)
+    assert [await registry.forget(one.element_id, limit=2) for _ in range(3)] == [2, 1, 0]
+    assert await elements.remove(one.element_id)
+    assert not await elements.remove(one.element_id)
+    assert await elements.all() == [other]
+    with pytest.raises(Conflict):
+        await elements.remove(other.element_id)

@@ -28,7 +28,7 @@ from services.model.files import RetentionPolicy
 from services.model.ids import ElementId, ElementUuid, StorageId
 from services.model.paging import PageRequest
 from tests.service.admin.ground import Admin, PlayedElement
-from tests.support.admin_things import GIB
+from tests.support.admin_things import GIB, file
 from tests.support.certificates import Certificates
 from tests.support.processes import free_port
 
@@ -252,3 +252,57 @@ async def test_a_list_is_filtered_and_paged(admin: Admin, element: PlayedElement
     assert none.total == 0
     with pytest.raises(ValidationFailed, match="cursor"):
         await client.list_elements(PageRequest(cursor="made up"), on_behalf_of=user)
+
+
+async def test_an_address_is_asked_and_nothing_is_registered(admin: Admin, element: PlayedElement) -> None:
+    client, reader = admin.as_("gateway"), await admin.user("storage:read")
+    assert await client.discover_element(element.endpoint, on_behalf_of=reader) == (element.says.info, None)
+    assert (await client.list_elements(PageRequest(), on_behalf_of=reader)).total == 0
+    registered = await register(admin, element)
+    assert (await client.discover_element(element.endpoint, on_behalf_of=reader))[1] == registered.element_id
+    with pytest.raises(StorageUnavailable):
+        await client.discover_element(f"127.0.0.1:{free_port()}", on_behalf_of=reader)
+
+
+async def test_an_element_is_renamed_and_moved_where_it_answers_itself(
+    admin: Admin, element: PlayedElement, play: Play
+) -> None:
+    registered = await register(admin, element)
+    client, user = admin.as_("gateway"), await admin.user()
+    usurper = await play("se-rw-01", element_uuid=OTHER_UUID)
+    with pytest.raises(Conflict, match="another element answers there"):
+        await client.update_element(registered.element_id, endpoint=usurper.endpoint, on_behalf_of=user)
+    elsewhere = await play("se-rw-01")
+    moved = await client.update_element(
+        registered.element_id, name="Cellar", endpoint=elsewhere.endpoint, on_behalf_of=user
+    )
+    assert (moved.name, moved.endpoint) == ("Cellar", elsewhere.endpoint)
+    assert (await listed(admin, "se-rw-01")).endpoint == elsewhere.endpoint
+    with pytest.raises(Forbidden, match="storage:write"):
+        await client.update_element(registered.element_id, name="x", on_behalf_of=await admin.user("storage:read"))
+
+
+async def test_an_element_is_removed_with_its_rows_only_by_force(admin: Admin, element: PlayedElement) -> None:
+    registered = await register(admin, element)
+    one = file()
+    await admin.as_("ingester").register_file(registered.element_id, one)
+    client, user = admin.as_("gateway"), await admin.user()
+    with pytest.raises(Conflict, match="files of this element"):
+        await client.remove_element(registered.element_id, on_behalf_of=user)
+    assert await client.remove_element(registered.element_id, force=True, on_behalf_of=user) == 1
+    with pytest.raises(NotFound):
+        await admin.as_("ingester").locate_file(one.file_id, on_behalf_of=user)
+    with pytest.raises(NotFound):
+        await client.get_element(registered.element_id, on_behalf_of=user)
+
+
+async def test_an_element_that_failed_the_ingester_is_passed_over(
+    admin: Admin, element: PlayedElement, play: Play
+) -> None:
+    best = await register(admin, await play("se-rw-02", used_bytes=0))
+    other = await register(admin, element)
+    assert (await chosen(admin, RetentionPolicy.PERMANENT))[0] == best.address
+    await admin.as_("ingester").report_failure(best.element_id)
+    assert await chosen(admin, RetentionPolicy.PERMANENT) == [other.address]
+    with pytest.raises(Forbidden):
+        await admin.as_("query").report_failure(best.element_id)

@@ -195,3 +195,33 @@ async def test_an_element_without_an_address_is_400(edge: Edge, body: object, fi
 async def test_elements_need_the_scope_for_them(edge: Edge) -> None:
     answer = await edge.call("GET", "/api/v1/storage-elements", token=edge.token(scope="files:read files:write"))
     assert (answer.status_code, error_of(answer)["code"]) == (403, "FORBIDDEN")
+
+
+async def test_an_address_is_asked_what_it_is(edge: Edge, behind: Behind) -> None:
+    known = behind.add_element()
+    path = "/api/v1/storage-elements/discover"
+    answer = await edge.call("POST", path, json={"endpoint": known.endpoint}, token=edge.token(scope="storage:read"))
+    assert answer.status_code == 200
+    assert (answer.json()["storage_id"], answer.json()["mode"]) == ("se-rw-01", "rw")
+    assert answer.json()["element_id"] == known.element_id
+    assert (await edge.call("POST", path, json={"endpoint": "elsewhere:1"})).json()["element_id"] is None
+    assert fields_of(await edge.call("POST", path, json={"endpoint": "nowhere"})) == ["endpoint"]
+
+
+async def test_an_element_is_renamed_and_moved(edge: Edge, behind: Behind) -> None:
+    path = f"/api/v1/storage-elements/{behind.add_element(name='old').element_id}"
+    renamed = await edge.call("PATCH", path, json={"name": "Archive"})
+    assert (renamed.status_code, renamed.json()["name"]) == (200, "Archive")
+    moved = (await edge.call("PATCH", path, json={"endpoint": "new:1"})).json()
+    assert (moved["name"], moved["endpoint"]) == ("Archive", "new:1")
+    assert fields_of(await edge.call("PATCH", path, json={"mode": "ro"})) == ["mode"]
+
+
+async def test_an_element_with_files_is_removed_only_by_force(edge: Edge, behind: Behind) -> None:
+    element = behind.add_element()
+    path = f"/api/v1/storage-elements/{element.element_id}"
+    refused = await edge.call("DELETE", path)
+    assert (refused.status_code, error_of(refused)["code"]) == (409, "CONFLICT")
+    assert fields_of(await edge.call("DELETE", path, params={"force": "perhaps"})) == ["force"]
+    assert (await edge.call("DELETE", path, params={"force": "true"})).status_code == 204
+    assert element.element_id not in behind.elements

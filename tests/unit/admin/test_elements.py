@@ -207,4 +207,6 @@ async def test_an_unknown_element_is_not_found(house: House) -> None:
 async def test_a_new_document_is_sent_to_addresses(house: House) -> None:
     one = replace(record("se-rw-01"), endpoint="host:1")
     house.elements.records[one.element_id] = one
-    assert await SelectElement(elements=house.elements)(RetentionPolicy.PERMANENT, 10) == [one.address]
+    assert await SelectElement(elements=house.elements, clock=house.clock)(RetentionPolicy.PERMANENT, 10) == [
+        one.address
+    ]

@@ -164,3 +164,25 @@ async def test_a_sender_that_leaves_after_its_commit_does_not_stop_the_registrat
         await uploading
     assert ground.directory.rows.keys() == ground.first.files.keys()
     assert len(ground.directory.rows) == 1
+
+
+@pytest.mark.parametrize(
+    ("refusal", "at_fault"),
+    [(StorageUnavailable("away"), True), (InternalError("disk"), True), (StorageFull("full"), False),
+     (ModeNotAllowed("ro now"), False)],
+    ids=lambda each: getattr(each, "code", str(each)),
+)  # fmt: skip
+async def test_an_element_that_fails_is_reported_and_one_that_refuses_is_not(
+    ground: Ground, refusal: ArtStoreError, at_fault: bool
+) -> None:
+    ground.first.refuses_header = refusal
+    await ground.upload(FakeIncoming(NEW, b"abcdef"), by=SOMEBODY)
+    assert ground.directory.blamed == ([ground.addresses[0].element_id] if at_fault else [])
+
+
+@pytest.mark.parametrize("step", ["refuses_chunks", "refuses_commit"])
+async def test_an_element_that_fails_on_the_way_is_reported(ground: Ground, step: str) -> None:
+    setattr(ground.first, step, StorageUnavailable("gone"))
+    with pytest.raises(StorageUnavailable):
+        await ground.upload(FakeIncoming(NEW, b"abcdef"), by=SOMEBODY)
+    assert ground.directory.blamed == [ground.addresses[0].element_id]

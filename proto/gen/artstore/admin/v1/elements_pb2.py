@@ -29,7 +29,7 @@ from artstore.types.v1 import page_pb2 as artstore_dot_types_dot_v1_dot_page__pb
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n artstore/admin/v1/elements.proto\x12\x11\x61rtstore.admin.v1\x1a\x1f\x61rtstore/auth/v1/requires.proto\x1a\x1f\x61rtstore/types/v1/element.proto\x1a\x1c\x61rtstore/types/v1/file.proto\x1a\x1c\x61rtstore/types/v1/page.proto\x1a\x1cgoogle/api/annotations.proto\"\xa3\x01\n\x13ListElementsRequest\x12,\n\x04mode\x18\x01 \x01(\x0e\x32\x1e.artstore.types.v1.ElementMode\x12\x30\n\x06status\x18\x02 \x01(\x0e\x32 .artstore.types.v1.ElementStatus\x12,\n\x04page\x18\x03 \x01(\x0b\x32\x1e.artstore.types.v1.PageRequest\"o\n\x14ListElementsResponse\x12,\n\x08\x65lements\x18\x01 \x03(\x0b\x32\x1a.artstore.types.v1.Element\x12)\n\x04page\x18\x02 \x01(\x0b\x32\x1b.artstore.types.v1.PageInfo\"\'\n\x11GetElementRequest\x12\x12\n\nelement_id\x18\x01 \x01(\t\"A\n\x12GetElementResponse\x12+\n\x07\x65lement\x18\x01 \x01(\x0b\x32\x1a.artstore.types.v1.Element\"8\n\x16RegisterElementRequest\x12\x10\n\x08\x65ndpoint\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"W\n\x17RegisterElementResponse\x12+\n\x07\x65lement\x18\x01 \x01(\x0b\x32\x1a.artstore.types.v1.Element\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"b\n\x14SelectElementRequest\x12<\n\x10retention_policy\x18\x01 \x01(\x0e\x32\".artstore.types.v1.RetentionPolicy\x12\x0c\n\x04size\x18\x02 \x01(\x03\"L\n\x15SelectElementResponse\x12\x33\n\x08\x65lements\x18\x01 \x03(\x0b\x32!.artstore.types.v1.ElementAddress2\xf5\x02\n\x12\x45lementReadService\x12\xaa\x01\n\x0cListElements\x12&.artstore.admin.v1.ListElementsRequest\x1a\'.artstore.admin.v1.ListElementsResponse\"I\x8a\xe7\x18\'\n\x0cstorage:read\x12\x04\x65\x64ge\x12\x07gateway\x12\x08\x61\x64min_ui\x82\xd3\xe4\x93\x02\x18\x12\x16/rpc/v1/admin/elements\x12\xb1\x01\n\nGetElement\x12$.artstore.admin.v1.GetElementRequest\x1a%.artstore.admin.v1.GetElementResponse\"V\x8a\xe7\x18\'\n\x0cstorage:read\x12\x04\x65\x64ge\x12\x07gateway\x12\x08\x61\x64min_ui\x82\xd3\xe4\x93\x02%\x12#/rpc/v1/admin/elements/{element_id}2\xd1\x01\n\x15\x45lementControlService\x12\xb7\x01\n\x0fRegisterElement\x12).artstore.admin.v1.RegisterElementRequest\x1a*.artstore.admin.v1.RegisterElementResponse\"M\x8a\xe7\x18(\n\rstorage:write\x12\x04\x65\x64ge\x12\x07gateway\x12\x08\x61\x64min_ui\x82\xd3\xe4\x93\x02\x1b\"\x16/rpc/v1/admin/elements:\x01*2\x93\x01\n\x10PlacementService\x12\x7f\n\rSelectElement\x12\'.artstore.admin.v1.SelectElementRequest\x1a(.artstore.admin.v1.SelectElementResponse\"\x1b\x8a\xe7\x18\x17\n\x0b\x66iles:write\x12\x08ingesterb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n artstore/admin/v1/elements.proto\x12\x11\x61rtstore.admin.v1\x1a\x1f\x61rtstore/auth/v1/requires.proto\x1a\x1f\x61rtstore/types/v1/element.proto\x1a\x1c\x61rtstore/types/v1/file.proto\x1a\x1c\x61rtstore/types/v1/page.proto\x1a\x1cgoogle/api/annotations.proto\"\xe1\x01\n\x13ListElementsRequest\x12,\n\x04mode\x18\x01 \x01(\x0e\x32\x1e.artstore.types.v1.ElementMode\x12\x30\n\x06status\x18\x02 \x01(\x0e\x32 .artstore.types.v1.ElementStatus\x12,\n\x04page\x18\x03 \x01(\x0b\x32\x1e.artstore.types.v1.PageRequest\x12<\n\x10retention_policy\x18\x04 \x01(\x0e\x32\".artstore.types.v1.RetentionPolicy\"o\n\x14ListElementsResponse\x12,\n\x08\x65lements\x18\x01 \x03(\x0b\x32\x1a.artstore.types.v1.Element\x12)\n\x04page\x18\x02 \x01(\x0b\x32\x1b.artstore.types.v1.PageInfo\"\'\n\x11GetElementRequest\x12\x12\n\nelement_id\x18\x01 \x01(\t\"A\n\x12GetElementResponse\x12+\n\x07\x65lement\x18\x01 \x01(\x0b\x32\x1a.artstore.types.v1.Element\"8\n\x16RegisterElementRequest\x12\x10\n\x08\x65ndpoint\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"W\n\x17RegisterElementResponse\x12+\n\x07\x65lement\x18\x01 \x01(\x0b\x32\x1a.artstore.types.v1.Element\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"*\n\x16\x44iscoverElementRequest\x12\x10\n\x08\x65ndpoint\x18\x01 \x01(\t\"[\n\x17\x44iscoverElementResponse\x12,\n\x04info\x18\x01 \x01(\x0b\x32\x1e.artstore.types.v1.ElementInfo\x12\x12\n\nelement_id\x18\x02 \x01(\t\"j\n\x14UpdateElementRequest\x12\x12\n\nelement_id\x18\x01 \x01(\t\x12\x11\n\x04name\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x15\n\x08\x65ndpoint\x18\x03 \x01(\tH\x01\x88\x01\x01\x42\x07\n\x05_nameB\x0b\n\t_endpoint\"D\n\x15UpdateElementResponse\x12+\n\x07\x65lement\x18\x01 \x01(\x0b\x32\x1a.artstore.types.v1.Element\"9\n\x14RemoveElementRequest\x12\x12\n\nelement_id\x18\x01 \x01(\t\x12\r\n\x05\x66orce\x18\x02 \x01(\x08\"&\n\x15RemoveElementResponse\x12\r\n\x05\x66iles\x18\x01 \x01(\x03\"1\n\x1bReportElementFailureRequest\x12\x12\n\nelement_id\x18\x01 \x01(\t\"\x1e\n\x1cReportElementFailureResponse\"b\n\x14SelectElementRequest\x12<\n\x10retention_policy\x18\x01 \x01(\x0e\x32\".artstore.types.v1.RetentionPolicy\x12\x0c\n\x04size\x18\x02 \x01(\x03\"L\n\x15SelectElementResponse\x12\x33\n\x08\x65lements\x18\x01 \x03(\x0b\x32!.artstore.types.v1.ElementAddress2\xb7\x04\n\x12\x45lementReadService\x12\xaa\x01\n\x0cListElements\x12&.artstore.admin.v1.ListElementsRequest\x1a\'.artstore.admin.v1.ListElementsResponse\"I\x8a\xe7\x18\'\n\x0cstorage:read\x12\x04\x65\x64ge\x12\x07gateway\x12\x08\x61\x64min_ui\x82\xd3\xe4\x93\x02\x18\x12\x16/rpc/v1/admin/elements\x12\xb1\x01\n\nGetElement\x12$.artstore.admin.v1.GetElementRequest\x1a%.artstore.admin.v1.GetElementResponse\"V\x8a\xe7\x18\'\n\x0cstorage:read\x12\x04\x65\x64ge\x12\x07gateway\x12\x08\x61\x64min_ui\x82\xd3\xe4\x93\x02%\x12#/rpc/v1/admin/elements/{element_id}\x12\xbf\x01\n\x0f\x44iscoverElement\x12).artstore.admin.v1.DiscoverElementRequest\x1a*.artstore.admin.v1.DiscoverElementResponse\"U\x8a\xe7\x18\'\n\x0cstorage:read\x12\x04\x65\x64ge\x12\x07gateway\x12\x08\x61\x64min_ui\x82\xd3\xe4\x93\x02$\"\x1f/rpc/v1/admin/elements/discover:\x01*2\xd0\x04\n\x15\x45lementControlService\x12\xb7\x01\n\x0fRegisterElement\x12).artstore.admin.v1.RegisterElementRequest\x1a*.artstore.admin.v1.RegisterElementResponse\"M\x8a\xe7\x18(\n\rstorage:write\x12\x04\x65\x64ge\x12\x07gateway\x12\x08\x61\x64min_ui\x82\xd3\xe4\x93\x02\x1b\"\x16/rpc/v1/admin/elements:\x01*\x12\xbe\x01\n\rUpdateElement\x12\'.artstore.admin.v1.UpdateElementRequest\x1a(.artstore.admin.v1.UpdateElementResponse\"Z\x8a\xe7\x18(\n\rstorage:write\x12\x04\x65\x64ge\x12\x07gateway\x12\x08\x61\x64min_ui\x82\xd3\xe4\x93\x02(2#/rpc/v1/admin/elements/{element_id}:\x01*\x12\xbb\x01\n\rRemoveElement\x12\'.artstore.admin.v1.RemoveElementRequest\x1a(.artstore.admin.v1.RemoveElementResponse\"W\x8a\xe7\x18(\n\rstorage:write\x12\x04\x65\x64ge\x12\x07gateway\x12\x08\x61\x64min_ui\x82\xd3\xe4\x93\x02%*#/rpc/v1/admin/elements/{element_id}2\x9f\x02\n\x10PlacementService\x12\x7f\n\rSelectElement\x12\'.artstore.admin.v1.SelectElementRequest\x1a(.artstore.admin.v1.SelectElementResponse\"\x1b\x8a\xe7\x18\x17\n\x0b\x66iles:write\x12\x08ingester\x12\x89\x01\n\x14ReportElementFailure\x12..artstore.admin.v1.ReportElementFailureRequest\x1a/.artstore.admin.v1.ReportElementFailureResponse\"\x10\x8a\xe7\x18\x0c\x12\x08ingester\x18\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,30 +40,54 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ELEMENTREADSERVICE'].methods_by_name['ListElements']._serialized_options = b'\212\347\030\'\n\014storage:read\022\004edge\022\007gateway\022\010admin_ui\202\323\344\223\002\030\022\026/rpc/v1/admin/elements'
   _globals['_ELEMENTREADSERVICE'].methods_by_name['GetElement']._loaded_options = None
   _globals['_ELEMENTREADSERVICE'].methods_by_name['GetElement']._serialized_options = b'\212\347\030\'\n\014storage:read\022\004edge\022\007gateway\022\010admin_ui\202\323\344\223\002%\022#/rpc/v1/admin/elements/{element_id}'
+  _globals['_ELEMENTREADSERVICE'].methods_by_name['DiscoverElement']._loaded_options = None
+  _globals['_ELEMENTREADSERVICE'].methods_by_name['DiscoverElement']._serialized_options = b'\212\347\030\'\n\014storage:read\022\004edge\022\007gateway\022\010admin_ui\202\323\344\223\002$\"\037/rpc/v1/admin/elements/discover:\001*'
   _globals['_ELEMENTCONTROLSERVICE'].methods_by_name['RegisterElement']._loaded_options = None
   _globals['_ELEMENTCONTROLSERVICE'].methods_by_name['RegisterElement']._serialized_options = b'\212\347\030(\n\rstorage:write\022\004edge\022\007gateway\022\010admin_ui\202\323\344\223\002\033\"\026/rpc/v1/admin/elements:\001*'
+  _globals['_ELEMENTCONTROLSERVICE'].methods_by_name['UpdateElement']._loaded_options = None
+  _globals['_ELEMENTCONTROLSERVICE'].methods_by_name['UpdateElement']._serialized_options = b'\212\347\030(\n\rstorage:write\022\004edge\022\007gateway\022\010admin_ui\202\323\344\223\002(2#/rpc/v1/admin/elements/{element_id}:\001*'
+  _globals['_ELEMENTCONTROLSERVICE'].methods_by_name['RemoveElement']._loaded_options = None
+  _globals['_ELEMENTCONTROLSERVICE'].methods_by_name['RemoveElement']._serialized_options = b'\212\347\030(\n\rstorage:write\022\004edge\022\007gateway\022\010admin_ui\202\323\344\223\002%*#/rpc/v1/admin/elements/{element_id}'
   _globals['_PLACEMENTSERVICE'].methods_by_name['SelectElement']._loaded_options = None
   _globals['_PLACEMENTSERVICE'].methods_by_name['SelectElement']._serialized_options = b'\212\347\030\027\n\013files:write\022\010ingester'
+  _globals['_PLACEMENTSERVICE'].methods_by_name['ReportElementFailure']._loaded_options = None
+  _globals['_PLACEMENTSERVICE'].methods_by_name['ReportElementFailure']._serialized_options = b'\212\347\030\014\022\010ingester\030\001'
   _globals['_LISTELEMENTSREQUEST']._serialized_start=212
-  _globals['_LISTELEMENTSREQUEST']._serialized_end=375
-  _globals['_LISTELEMENTSRESPONSE']._serialized_start=377
-  _globals['_LISTELEMENTSRESPONSE']._serialized_end=488
-  _globals['_GETELEMENTREQUEST']._serialized_start=490
-  _globals['_GETELEMENTREQUEST']._serialized_end=529
-  _globals['_GETELEMENTRESPONSE']._serialized_start=531
-  _globals['_GETELEMENTRESPONSE']._serialized_end=596
-  _globals['_REGISTERELEMENTREQUEST']._serialized_start=598
-  _globals['_REGISTERELEMENTREQUEST']._serialized_end=654
-  _globals['_REGISTERELEMENTRESPONSE']._serialized_start=656
-  _globals['_REGISTERELEMENTRESPONSE']._serialized_end=743
-  _globals['_SELECTELEMENTREQUEST']._serialized_start=745
-  _globals['_SELECTELEMENTREQUEST']._serialized_end=843
-  _globals['_SELECTELEMENTRESPONSE']._serialized_start=845
-  _globals['_SELECTELEMENTRESPONSE']._serialized_end=921
-  _globals['_ELEMENTREADSERVICE']._serialized_start=924
-  _globals['_ELEMENTREADSERVICE']._serialized_end=1297
-  _globals['_ELEMENTCONTROLSERVICE']._serialized_start=1300
-  _globals['_ELEMENTCONTROLSERVICE']._serialized_end=1509
-  _globals['_PLACEMENTSERVICE']._serialized_start=1512
-  _globals['_PLACEMENTSERVICE']._serialized_end=1659
+  _globals['_LISTELEMENTSREQUEST']._serialized_end=437
+  _globals['_LISTELEMENTSRESPONSE']._serialized_start=439
+  _globals['_LISTELEMENTSRESPONSE']._serialized_end=550
+  _globals['_GETELEMENTREQUEST']._serialized_start=552
+  _globals['_GETELEMENTREQUEST']._serialized_end=591
+  _globals['_GETELEMENTRESPONSE']._serialized_start=593
+  _globals['_GETELEMENTRESPONSE']._serialized_end=658
+  _globals['_REGISTERELEMENTREQUEST']._serialized_start=660
+  _globals['_REGISTERELEMENTREQUEST']._serialized_end=716
+  _globals['_REGISTERELEMENTRESPONSE']._serialized_start=718
+  _globals['_REGISTERELEMENTRESPONSE']._serialized_end=805
+  _globals['_DISCOVERELEMENTREQUEST']._serialized_start=807
+  _globals['_DISCOVERELEMENTREQUEST']._serialized_end=849
+  _globals['_DISCOVERELEMENTRESPONSE']._serialized_start=851
+  _globals['_DISCOVERELEMENTRESPONSE']._serialized_end=942
+  _globals['_UPDATEELEMENTREQUEST']._serialized_start=944
+  _globals['_UPDATEELEMENTREQUEST']._serialized_end=1050
+  _globals['_UPDATEELEMENTRESPONSE']._serialized_start=1052
+  _globals['_UPDATEELEMENTRESPONSE']._serialized_end=1120
+  _globals['_REMOVEELEMENTREQUEST']._serialized_start=1122
+  _globals['_REMOVEELEMENTREQUEST']._serialized_end=1179
+  _globals['_REMOVEELEMENTRESPONSE']._serialized_start=1181
+  _globals['_REMOVEELEMENTRESPONSE']._serialized_end=1219
+  _globals['_REPORTELEMENTFAILUREREQUEST']._serialized_start=1221
+  _globals['_REPORTELEMENTFAILUREREQUEST']._serialized_end=1270
+  _globals['_REPORTELEMENTFAILURERESPONSE']._serialized_start=1272
+  _globals['_REPORTELEMENTFAILURERESPONSE']._serialized_end=1302
+  _globals['_SELECTELEMENTREQUEST']._serialized_start=1304
+  _globals['_SELECTELEMENTREQUEST']._serialized_end=1402
+  _globals['_SELECTELEMENTRESPONSE']._serialized_start=1404
+  _globals['_SELECTELEMENTRESPONSE']._serialized_end=1480
+  _globals['_ELEMENTREADSERVICE']._serialized_start=1483
+  _globals['_ELEMENTREADSERVICE']._serialized_end=2050
+  _globals['_ELEMENTCONTROLSERVICE']._serialized_start=2053
+  _globals['_ELEMENTCONTROLSERVICE']._serialized_end=2645
+  _globals['_PLACEMENTSERVICE']._serialized_start=2648
+  _globals['_PLACEMENTSERVICE']._serialized_end=2935
 # @@protoc_insertion_point(module_scope)

@@ -30,10 +30,13 @@ class ListElementsRequest(_message.Message):
     MODE_FIELD_NUMBER: _builtins.int
     STATUS_FIELD_NUMBER: _builtins.int
     PAGE_FIELD_NUMBER: _builtins.int
+    RETENTION_POLICY_FIELD_NUMBER: _builtins.int
     mode: _element_pb2.ElementMode.ValueType
     """Only this mode; unspecified: all."""
     status: _element_pb2.ElementStatus.ValueType
     """Only this status; unspecified: all."""
+    retention_policy: _file_pb2.RetentionPolicy.ValueType
+    """Only elements that hold files of this policy; unspecified: all."""
     @_builtins.property
     def page(self) -> _page_pb2.PageRequest:
         """Which part."""
@@ -44,10 +47,11 @@ class ListElementsRequest(_message.Message):
         mode: _element_pb2.ElementMode.ValueType = ...,
         status: _element_pb2.ElementStatus.ValueType = ...,
         page: _page_pb2.PageRequest | None = ...,
+        retention_policy: _file_pb2.RetentionPolicy.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["mode", b"mode", "page", b"page", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["mode", b"mode", "page", b"page", "retention_policy", b"retention_policy", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -182,6 +186,204 @@ class RegisterElementResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RegisterElementResponse: _TypeAlias = RegisterElementResponse  # noqa: Y015
+
+@_typing.final
+class DiscoverElementRequest(_message.Message):
+    """Asks an address what it is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENDPOINT_FIELD_NUMBER: _builtins.int
+    endpoint: _builtins.str
+    """"host:port" of its gRPC server."""
+    def __init__(
+        self,
+        *,
+        endpoint: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["endpoint", b"endpoint"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DiscoverElementRequest: _TypeAlias = DiscoverElementRequest  # noqa: Y015
+
+@_typing.final
+class DiscoverElementResponse(_message.Message):
+    """What answers at an address."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INFO_FIELD_NUMBER: _builtins.int
+    ELEMENT_ID_FIELD_NUMBER: _builtins.int
+    element_id: _builtins.str
+    """Under which it is registered; empty if it is not."""
+    @_builtins.property
+    def info(self) -> _element_pb2.ElementInfo:
+        """What it says of itself."""
+
+    def __init__(
+        self,
+        *,
+        info: _element_pb2.ElementInfo | None = ...,
+        element_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["info", b"info"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["element_id", b"element_id", "info", b"info"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DiscoverElementResponse: _TypeAlias = DiscoverElementResponse  # noqa: Y015
+
+@_typing.final
+class UpdateElementRequest(_message.Message):
+    """Changes how an element is registered."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ELEMENT_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    ENDPOINT_FIELD_NUMBER: _builtins.int
+    element_id: _builtins.str
+    """UUID of the registration."""
+    name: _builtins.str
+    """For people; unset: it stays."""
+    endpoint: _builtins.str
+    """"host:port" of its gRPC server; unset: it stays."""
+    def __init__(
+        self,
+        *,
+        element_id: _builtins.str = ...,
+        name: _builtins.str | None = ...,
+        endpoint: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_endpoint", b"_endpoint", "_name", b"_name", "endpoint", b"endpoint", "name", b"name"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_endpoint", b"_endpoint", "_name", b"_name", "element_id", b"element_id", "endpoint", b"endpoint", "name", b"name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__endpoint: _TypeAlias = _typing.Literal["endpoint"]  # noqa: Y015
+    _WhichOneofArgType__endpoint: _TypeAlias = _typing.Literal["_endpoint", b"_endpoint"]  # noqa: Y015
+    _WhichOneofReturnType__name: _TypeAlias = _typing.Literal["name"]  # noqa: Y015
+    _WhichOneofArgType__name: _TypeAlias = _typing.Literal["_name", b"_name"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__endpoint) -> _WhichOneofReturnType__endpoint | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__name) -> _WhichOneofReturnType__name | None: ...
+
+Global___UpdateElementRequest: _TypeAlias = UpdateElementRequest  # noqa: Y015
+
+@_typing.final
+class UpdateElementResponse(_message.Message):
+    """The changed element."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ELEMENT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def element(self) -> _element_pb2.Element:
+        """The element."""
+
+    def __init__(
+        self,
+        *,
+        element: _element_pb2.Element | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["element", b"element"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["element", b"element"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateElementResponse: _TypeAlias = UpdateElementResponse  # noqa: Y015
+
+@_typing.final
+class RemoveElementRequest(_message.Message):
+    """Forgets an element."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ELEMENT_ID_FIELD_NUMBER: _builtins.int
+    FORCE_FIELD_NUMBER: _builtins.int
+    element_id: _builtins.str
+    """UUID of the registration."""
+    force: _builtins.bool
+    """Even if the registry has files of it."""
+    def __init__(
+        self,
+        *,
+        element_id: _builtins.str = ...,
+        force: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["element_id", b"element_id", "force", b"force"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemoveElementRequest: _TypeAlias = RemoveElementRequest  # noqa: Y015
+
+@_typing.final
+class RemoveElementResponse(_message.Message):
+    """The element is forgotten."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILES_FIELD_NUMBER: _builtins.int
+    files: _builtins.int
+    """Files that went from the registry with it."""
+    def __init__(
+        self,
+        *,
+        files: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["files", b"files"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemoveElementResponse: _TypeAlias = RemoveElementResponse  # noqa: Y015
+
+@_typing.final
+class ReportElementFailureRequest(_message.Message):
+    """Reports an element that has failed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ELEMENT_ID_FIELD_NUMBER: _builtins.int
+    element_id: _builtins.str
+    """UUID of the registration."""
+    def __init__(
+        self,
+        *,
+        element_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["element_id", b"element_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportElementFailureRequest: _TypeAlias = ReportElementFailureRequest  # noqa: Y015
+
+@_typing.final
+class ReportElementFailureResponse(_message.Message):
+    """The report is taken note of."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportElementFailureResponse: _TypeAlias = ReportElementFailureResponse  # noqa: Y015
 
 @_typing.final
 class SelectElementRequest(_message.Message):

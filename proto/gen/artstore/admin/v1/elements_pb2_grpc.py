@@ -45,6 +45,11 @@ class ElementReadServiceStub:
                 request_serializer=artstore_dot_admin_dot_v1_dot_elements__pb2.GetElementRequest.SerializeToString,
                 response_deserializer=artstore_dot_admin_dot_v1_dot_elements__pb2.GetElementResponse.FromString,
                 _registered_method=True)
+        self.DiscoverElement = channel.unary_unary(
+                '/artstore.admin.v1.ElementReadService/DiscoverElement',
+                request_serializer=artstore_dot_admin_dot_v1_dot_elements__pb2.DiscoverElementRequest.SerializeToString,
+                response_deserializer=artstore_dot_admin_dot_v1_dot_elements__pb2.DiscoverElementResponse.FromString,
+                _registered_method=True)
 
 
 class ElementReadServiceServicer:
@@ -65,6 +70,13 @@ class ElementReadServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DiscoverElement(self, request, context):
+        """Asks an address what it is, and registers nothing. STORAGE_UNAVAILABLE when no element answers there.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ElementReadServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -77,6 +89,11 @@ def add_ElementReadServiceServicer_to_server(servicer, server):
                     servicer.GetElement,
                     request_deserializer=artstore_dot_admin_dot_v1_dot_elements__pb2.GetElementRequest.FromString,
                     response_serializer=artstore_dot_admin_dot_v1_dot_elements__pb2.GetElementResponse.SerializeToString,
+            ),
+            'DiscoverElement': grpc.unary_unary_rpc_method_handler(
+                    servicer.DiscoverElement,
+                    request_deserializer=artstore_dot_admin_dot_v1_dot_elements__pb2.DiscoverElementRequest.FromString,
+                    response_serializer=artstore_dot_admin_dot_v1_dot_elements__pb2.DiscoverElementResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -144,6 +161,33 @@ class ElementReadService:
             metadata,
             _registered_method=True)
 
+    @staticmethod
+    def DiscoverElement(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/artstore.admin.v1.ElementReadService/DiscoverElement',
+            artstore_dot_admin_dot_v1_dot_elements__pb2.DiscoverElementRequest.SerializeToString,
+            artstore_dot_admin_dot_v1_dot_elements__pb2.DiscoverElementResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
 
 class ElementControlServiceStub:
     """Changes which elements are registered.
@@ -160,6 +204,16 @@ class ElementControlServiceStub:
                 request_serializer=artstore_dot_admin_dot_v1_dot_elements__pb2.RegisterElementRequest.SerializeToString,
                 response_deserializer=artstore_dot_admin_dot_v1_dot_elements__pb2.RegisterElementResponse.FromString,
                 _registered_method=True)
+        self.UpdateElement = channel.unary_unary(
+                '/artstore.admin.v1.ElementControlService/UpdateElement',
+                request_serializer=artstore_dot_admin_dot_v1_dot_elements__pb2.UpdateElementRequest.SerializeToString,
+                response_deserializer=artstore_dot_admin_dot_v1_dot_elements__pb2.UpdateElementResponse.FromString,
+                _registered_method=True)
+        self.RemoveElement = channel.unary_unary(
+                '/artstore.admin.v1.ElementControlService/RemoveElement',
+                request_serializer=artstore_dot_admin_dot_v1_dot_elements__pb2.RemoveElementRequest.SerializeToString,
+                response_deserializer=artstore_dot_admin_dot_v1_dot_elements__pb2.RemoveElementResponse.FromString,
+                _registered_method=True)
 
 
 class ElementControlServiceServicer:
@@ -174,6 +228,21 @@ class ElementControlServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateElement(self, request, context):
+        """Changes the name, or the address once the element itself answers there. NOT_FOUND, CONFLICT, STORAGE_UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveElement(self, request, context):
+        """Forgets an element; nothing changes on its disk, and registering it again brings its files back. CONFLICT while the
+        registry has files of it, unless `force`: then they go from the registry with it. NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ElementControlServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -181,6 +250,16 @@ def add_ElementControlServiceServicer_to_server(servicer, server):
                     servicer.RegisterElement,
                     request_deserializer=artstore_dot_admin_dot_v1_dot_elements__pb2.RegisterElementRequest.FromString,
                     response_serializer=artstore_dot_admin_dot_v1_dot_elements__pb2.RegisterElementResponse.SerializeToString,
+            ),
+            'UpdateElement': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateElement,
+                    request_deserializer=artstore_dot_admin_dot_v1_dot_elements__pb2.UpdateElementRequest.FromString,
+                    response_serializer=artstore_dot_admin_dot_v1_dot_elements__pb2.UpdateElementResponse.SerializeToString,
+            ),
+            'RemoveElement': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveElement,
+                    request_deserializer=artstore_dot_admin_dot_v1_dot_elements__pb2.RemoveElementRequest.FromString,
+                    response_serializer=artstore_dot_admin_dot_v1_dot_elements__pb2.RemoveElementResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -221,6 +300,60 @@ class ElementControlService:
             metadata,
             _registered_method=True)
 
+    @staticmethod
+    def UpdateElement(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/artstore.admin.v1.ElementControlService/UpdateElement',
+            artstore_dot_admin_dot_v1_dot_elements__pb2.UpdateElementRequest.SerializeToString,
+            artstore_dot_admin_dot_v1_dot_elements__pb2.UpdateElementResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveElement(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/artstore.admin.v1.ElementControlService/RemoveElement',
+            artstore_dot_admin_dot_v1_dot_elements__pb2.RemoveElementRequest.SerializeToString,
+            artstore_dot_admin_dot_v1_dot_elements__pb2.RemoveElementResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
 
 class PlacementServiceStub:
     """Decides where a new document goes.
@@ -237,6 +370,11 @@ class PlacementServiceStub:
                 request_serializer=artstore_dot_admin_dot_v1_dot_elements__pb2.SelectElementRequest.SerializeToString,
                 response_deserializer=artstore_dot_admin_dot_v1_dot_elements__pb2.SelectElementResponse.FromString,
                 _registered_method=True)
+        self.ReportElementFailure = channel.unary_unary(
+                '/artstore.admin.v1.PlacementService/ReportElementFailure',
+                request_serializer=artstore_dot_admin_dot_v1_dot_elements__pb2.ReportElementFailureRequest.SerializeToString,
+                response_deserializer=artstore_dot_admin_dot_v1_dot_elements__pb2.ReportElementFailureResponse.FromString,
+                _registered_method=True)
 
 
 class PlacementServiceServicer:
@@ -250,6 +388,14 @@ class PlacementServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReportElementFailure(self, request, context):
+        """An element has failed the caller: for a while new documents go elsewhere, if they can. One that is not registered
+        is none of it. No user is asked for, since none is concerned.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PlacementServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -257,6 +403,11 @@ def add_PlacementServiceServicer_to_server(servicer, server):
                     servicer.SelectElement,
                     request_deserializer=artstore_dot_admin_dot_v1_dot_elements__pb2.SelectElementRequest.FromString,
                     response_serializer=artstore_dot_admin_dot_v1_dot_elements__pb2.SelectElementResponse.SerializeToString,
+            ),
+            'ReportElementFailure': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportElementFailure,
+                    request_deserializer=artstore_dot_admin_dot_v1_dot_elements__pb2.ReportElementFailureRequest.FromString,
+                    response_serializer=artstore_dot_admin_dot_v1_dot_elements__pb2.ReportElementFailureResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -287,6 +438,33 @@ class PlacementService:
             '/artstore.admin.v1.PlacementService/SelectElement',
             artstore_dot_admin_dot_v1_dot_elements__pb2.SelectElementRequest.SerializeToString,
             artstore_dot_admin_dot_v1_dot_elements__pb2.SelectElementResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportElementFailure(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/artstore.admin.v1.PlacementService/ReportElementFailure',
+            artstore_dot_admin_dot_v1_dot_elements__pb2.ReportElementFailureRequest.SerializeToString,
+            artstore_dot_admin_dot_v1_dot_elements__pb2.ReportElementFailureResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,6 +37,8 @@ class ElementReadServiceStub:
     """A page of elements, by name."""
     GetElement: _grpc.UnaryUnaryMultiCallable[_elements_pb2.GetElementRequest, _elements_pb2.GetElementResponse]
     """One element. NOT_FOUND."""
+    DiscoverElement: _grpc.UnaryUnaryMultiCallable[_elements_pb2.DiscoverElementRequest, _elements_pb2.DiscoverElementResponse]
+    """Asks an address what it is, and registers nothing. STORAGE_UNAVAILABLE when no element answers there."""
 
 @_typing.type_check_only
 class ElementReadServiceAsyncStub(ElementReadServiceStub):
@@ -47,6 +49,8 @@ class ElementReadServiceAsyncStub(ElementReadServiceStub):
     """A page of elements, by name."""
     GetElement: _aio.UnaryUnaryMultiCallable[_elements_pb2.GetElementRequest, _elements_pb2.GetElementResponse]  # type: ignore[assignment]
     """One element. NOT_FOUND."""
+    DiscoverElement: _aio.UnaryUnaryMultiCallable[_elements_pb2.DiscoverElementRequest, _elements_pb2.DiscoverElementResponse]  # type: ignore[assignment]
+    """Asks an address what it is, and registers nothing. STORAGE_UNAVAILABLE when no element answers there."""
 
 class ElementReadServiceServicer(metaclass=_abc_1.ABCMeta):
     """Shows the registered elements."""
@@ -67,6 +71,14 @@ class ElementReadServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_elements_pb2.GetElementResponse, _abc.Awaitable[_elements_pb2.GetElementResponse]]:
         """One element. NOT_FOUND."""
 
+    @_abc_1.abstractmethod
+    def DiscoverElement(
+        self,
+        request: _elements_pb2.DiscoverElementRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_elements_pb2.DiscoverElementResponse, _abc.Awaitable[_elements_pb2.DiscoverElementResponse]]:
+        """Asks an address what it is, and registers nothing. STORAGE_UNAVAILABLE when no element answers there."""
+
 def add_ElementReadServiceServicer_to_server(servicer: ElementReadServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
 class ElementControlServiceStub:
@@ -80,6 +92,12 @@ class ElementControlServiceStub:
     """Asks the address what it is and registers it. An element that is known by its identity is moved to the address
     instead. CONFLICT when the storage id belongs to another directory; STORAGE_UNAVAILABLE when nothing answers.
     """
+    UpdateElement: _grpc.UnaryUnaryMultiCallable[_elements_pb2.UpdateElementRequest, _elements_pb2.UpdateElementResponse]
+    """Changes the name, or the address once the element itself answers there. NOT_FOUND, CONFLICT, STORAGE_UNAVAILABLE."""
+    RemoveElement: _grpc.UnaryUnaryMultiCallable[_elements_pb2.RemoveElementRequest, _elements_pb2.RemoveElementResponse]
+    """Forgets an element; nothing changes on its disk, and registering it again brings its files back. CONFLICT while the
+    registry has files of it, unless `force`: then they go from the registry with it. NOT_FOUND.
+    """
 
 @_typing.type_check_only
 class ElementControlServiceAsyncStub(ElementControlServiceStub):
@@ -89,6 +107,12 @@ class ElementControlServiceAsyncStub(ElementControlServiceStub):
     RegisterElement: _aio.UnaryUnaryMultiCallable[_elements_pb2.RegisterElementRequest, _elements_pb2.RegisterElementResponse]  # type: ignore[assignment]
     """Asks the address what it is and registers it. An element that is known by its identity is moved to the address
     instead. CONFLICT when the storage id belongs to another directory; STORAGE_UNAVAILABLE when nothing answers.
+    """
+    UpdateElement: _aio.UnaryUnaryMultiCallable[_elements_pb2.UpdateElementRequest, _elements_pb2.UpdateElementResponse]  # type: ignore[assignment]
+    """Changes the name, or the address once the element itself answers there. NOT_FOUND, CONFLICT, STORAGE_UNAVAILABLE."""
+    RemoveElement: _aio.UnaryUnaryMultiCallable[_elements_pb2.RemoveElementRequest, _elements_pb2.RemoveElementResponse]  # type: ignore[assignment]
+    """Forgets an element; nothing changes on its disk, and registering it again brings its files back. CONFLICT while the
+    registry has files of it, unless `force`: then they go from the registry with it. NOT_FOUND.
     """
 
 class ElementControlServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -104,6 +128,24 @@ class ElementControlServiceServicer(metaclass=_abc_1.ABCMeta):
         instead. CONFLICT when the storage id belongs to another directory; STORAGE_UNAVAILABLE when nothing answers.
         """
 
+    @_abc_1.abstractmethod
+    def UpdateElement(
+        self,
+        request: _elements_pb2.UpdateElementRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_elements_pb2.UpdateElementResponse, _abc.Awaitable[_elements_pb2.UpdateElementResponse]]:
+        """Changes the name, or the address once the element itself answers there. NOT_FOUND, CONFLICT, STORAGE_UNAVAILABLE."""
+
+    @_abc_1.abstractmethod
+    def RemoveElement(
+        self,
+        request: _elements_pb2.RemoveElementRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_elements_pb2.RemoveElementResponse, _abc.Awaitable[_elements_pb2.RemoveElementResponse]]:
+        """Forgets an element; nothing changes on its disk, and registering it again brings its files back. CONFLICT while the
+        registry has files of it, unless `force`: then they go from the registry with it. NOT_FOUND.
+        """
+
 def add_ElementControlServiceServicer_to_server(servicer: ElementControlServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
 class PlacementServiceStub:
@@ -115,6 +157,10 @@ class PlacementServiceStub:
     def __new__(cls, channel: _aio.Channel) -> PlacementServiceAsyncStub: ...
     SelectElement: _grpc.UnaryUnaryMultiCallable[_elements_pb2.SelectElementRequest, _elements_pb2.SelectElementResponse]
     """Elements that can take the document, best first. NO_ELEMENT_AVAILABLE, STORAGE_FULL."""
+    ReportElementFailure: _grpc.UnaryUnaryMultiCallable[_elements_pb2.ReportElementFailureRequest, _elements_pb2.ReportElementFailureResponse]
+    """An element has failed the caller: for a while new documents go elsewhere, if they can. One that is not registered
+    is none of it. No user is asked for, since none is concerned.
+    """
 
 @_typing.type_check_only
 class PlacementServiceAsyncStub(PlacementServiceStub):
@@ -123,6 +169,10 @@ class PlacementServiceAsyncStub(PlacementServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     SelectElement: _aio.UnaryUnaryMultiCallable[_elements_pb2.SelectElementRequest, _elements_pb2.SelectElementResponse]  # type: ignore[assignment]
     """Elements that can take the document, best first. NO_ELEMENT_AVAILABLE, STORAGE_FULL."""
+    ReportElementFailure: _aio.UnaryUnaryMultiCallable[_elements_pb2.ReportElementFailureRequest, _elements_pb2.ReportElementFailureResponse]  # type: ignore[assignment]
+    """An element has failed the caller: for a while new documents go elsewhere, if they can. One that is not registered
+    is none of it. No user is asked for, since none is concerned.
+    """
 
 class PlacementServiceServicer(metaclass=_abc_1.ABCMeta):
     """Decides where a new document goes."""
@@ -134,5 +184,15 @@ class PlacementServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_elements_pb2.SelectElementResponse, _abc.Awaitable[_elements_pb2.SelectElementResponse]]:
         """Elements that can take the document, best first. NO_ELEMENT_AVAILABLE, STORAGE_FULL."""
+
+    @_abc_1.abstractmethod
+    def ReportElementFailure(
+        self,
+        request: _elements_pb2.ReportElementFailureRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_elements_pb2.ReportElementFailureResponse, _abc.Awaitable[_elements_pb2.ReportElementFailureResponse]]:
+        """An element has failed the caller: for a while new documents go elsewhere, if they can. One that is not registered
+        is none of it. No user is asked for, since none is concerned.
+        """
 
 def add_PlacementServiceServicer_to_server(servicer: PlacementServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
