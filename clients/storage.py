@@ -13,6 +13,7 @@ from artstore.storage.v1 import storage_pb2, storage_pb2_grpc
 from clients import metadata, wire
 from clients.calls import ask, understood
 from clients.storage_control import StorageControlClient
+from clients.storage_feed import StorageFeedClient
 from clients.streams import DownloadStream, UploadStream
 from services.chassis import telemetry
 from services.chassis.caller import Identity
@@ -21,9 +22,10 @@ from services.chassis.deadlines import remaining
 from services.chassis.tls import TlsFiles
 from services.model.elements import ElementAddress, ElementInfo
 from services.model.errors import StorageUnavailable
+from services.model.feed import FileListing
 from services.model.files import ByteRange, FileAttributes, FileChange, FileStatus, NewFile, UploadCommit
 from services.model.ids import FileId, StorageId
-from services.model.paging import Page, PageRequest
+from services.model.paging import PageRequest
 
 UNARY: Final = 10.0
 """Seconds for a call that moves no content."""
@@ -85,6 +87,8 @@ class StorageClient:
         self._writes = storage_pb2_grpc.StorageWriteServiceStub(channel)
         self.control = StorageControlClient(channel)
         """Calls that run the element."""
+        self.feed = StorageFeedClient(channel)
+        """Calls that follow what changes."""
         # The stubs of these two decode and encode every chunk; these do not.
         self._upload: grpc.aio.StreamUnaryMultiCallable[bytes, storage_pb2.UploadResponse] = channel.stream_unary(
             UPLOAD,
@@ -120,12 +124,12 @@ class StorageClient:
 
     async def files(
         self, status: FileStatus | None, page: PageRequest, *, on_behalf_of: Identity | None
-    ) -> Page[FileAttributes]:
-        """A page of files of that status (None: all), oldest first."""
+    ) -> FileListing:
+        """A page of files of that status (None: all), oldest first; the first one says where the change feed stood."""
         return await ask(
             self._reads.ListFiles,
             storage_pb2.ListFilesRequest(status=wire.status_to_proto(status), page=wire.page_request_to_proto(page)),
-            lambda response: wire.page_from_proto(list(map(wire.file_from_proto, response.files)), response.page),
+            wire.listing_from_proto,
             seconds=UNARY,
             metadata=metadata.on_behalf_of(on_behalf_of),
             unavailable=StorageUnavailable,

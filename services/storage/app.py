@@ -32,12 +32,16 @@ from services.storage.usecases.read_files import GetFile, ListFiles
 from services.storage.usecases.store_file import StoreFile
 from services.storage.usecases.transition_mode import TransitionMode
 from services.storage.usecases.update_file import UpdateFile
+from services.storage.usecases.watch_changes import ListDestroyed, WatchChanges
 
 TRUSTED = frozenset({"ingester", "query", "admin", "storage"})
 """Modules whose word an element takes for the user behind a call: it never holds a user's token."""
 OBSERVE_EVERY = timedelta(seconds=5)
 REBUILD_EVERY = timedelta(seconds=10)
 """How soon an index that failed is made anew."""
+
+FORGET_EVERY = timedelta(minutes=10)
+"""How often changes that are kept no more are removed; a busy element does so more often by itself."""
 
 
 async def serve(settings: Settings) -> None:
@@ -65,7 +69,7 @@ async def serve(settings: Settings) -> None:
             rpc.UseCases(
                 describe=describe,
                 get_file=GetFile(gate=gate, files=files),
-                list_files=ListFiles(gate=gate, files=files),
+                list_files=ListFiles(gate=gate, files=files, feed=element.feed),
                 download_file=DownloadFile(gate=gate, files=files, clock=clock),
                 store_file=StoreFile(
                     gate=gate, files=files, clock=clock, finishing=finishing, max_file_size=settings.max_file_size
@@ -74,12 +78,15 @@ async def serve(settings: Settings) -> None:
                 delete_file=DeleteFile(gate=gate, files=files, clock=clock, finishing=finishing),
                 transition_mode=TransitionMode(gate=gate, modes=element.modes, clock=clock, finishing=finishing),
                 collect=collect,
+                watch_changes=WatchChanges(gate=gate, feed=element.feed),
+                list_destroyed=ListDestroyed(gate=gate, feed=element.feed),
             ),
         )
         process.check("filesystem", element.check_filesystem)
         process.check("index", element.check_index)
         process.background(Loop("index", REBUILD_EVERY, element.rebuild).run())
         process.background(Loop("gc", settings.gc_interval, collect.by_itself).run())
+        process.background(Loop("feed", FORGET_EVERY, element.feed.forget).run())
         process.background(Loop("observe", OBSERVE_EVERY, Observe(describe)).run())
         await server.start(names)
         await process.serve(server)
@@ -106,6 +113,7 @@ async def _opened(settings: Settings, clock: Clock) -> AsyncIterator[Element]:
         mode_override=settings.override,
         wal_dir=settings.wal_dir.resolve() if settings.wal_dir else None,
         wal_reset=settings.wal_reset,
+        feed_retention=settings.feed_retention,
     )
     try:
         with open_element(options, clock=clock) as element:

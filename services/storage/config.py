@@ -55,6 +55,11 @@ class Settings(ProcessSettings):
         timedelta(hours=24), description="From the deletion or the expiry of a file to the destruction of its bytes."
     )
 
+    feed_retention: Duration = Field(
+        timedelta(hours=24),
+        description="For how long changes are kept at least, in the journal, for those who follow them, as Admin does.",
+    )
+
     @field_validator("storage_id")
     @classmethod
     def _dns_label(cls, value: str) -> StorageId:

@@ -5,17 +5,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from services.model.feed import Change, Destroyed, DestroyedPage, FeedPosition
 from services.model.files import ByteRange, FileAttributes, FileStatus
 from services.model.ids import FileId
 from services.model.paging import Page, PageRequest
 from services.storage.domain.changes import Decision
-from services.storage.domain.collecting import Destroyed
 from services.storage.domain.documents import Document
 from services.storage.domain.modes import ModeState
 from services.storage.domain.space import Room
@@ -167,5 +167,45 @@ class Files(Protocol):
 
         `hashed`: whether `Content.sha256` is wanted. Raises `FileMissing` if they are not there, `FileDamaged` if
         there are more or fewer than the document says, `StorageUnavailable` if they cannot be read.
+        """
+        ...
+
+
+class Following(Protocol):
+    """Somebody who follows the changes, from one position on."""
+
+    @property
+    def position(self) -> FeedPosition:
+        """He has been told of every change up to here."""
+        ...
+
+    async def read(self, *, within: float) -> Sequence[Change]:
+        """The next changes, durable ones, in order and each once; empty if none came within so many seconds.
+
+        A bounded number of them, so that whoever is slow costs no memory. Raises `FeedReset` if some that come next are
+        kept no more, `StorageUnavailable`.
+        """
+        ...
+
+
+class Feed(Protocol):
+    """The changes to the element, kept for a while, a restart included."""
+
+    @property
+    def position(self) -> FeedPosition | None:
+        """Of the latest change. All that the index tells from now on is at least as new. None: there is no feed now."""
+        ...
+
+    async def follow(self, since: FeedPosition | None) -> Following:
+        """Follow from a position on; None: from now on.
+
+        Raises `FeedReset` if it is of another feed, or not one of this feed's (any more), `StorageUnavailable`.
+        """
+        ...
+
+    async def destroyed(self, cursor: str, limit: int) -> DestroyedPage:
+        """What was ever destroyed, in the order of destruction. The cost does not grow with depth.
+
+        Raises `StorageUnavailable` while the index is incomplete, `ValidationFailed` for a cursor that is not ours.
         """
         ...

@@ -19,16 +19,18 @@ from services.model.errors import (
     StorageFull,
     StorageUnavailable,
 )
+from services.model.feed import ChangeKind, Destroyed
 from services.model.files import ByteRange, FileAttributes, FileStatus
 from services.model.ids import FileId
 from services.model.paging import Page, PageRequest
 from services.storage.domain.changes import Decision
-from services.storage.domain.collecting import Destroyed
 from services.storage.domain.documents import Document
+from services.storage.domain.feed import kind_of
 from services.storage.domain.names import storage_filename
 from services.storage.domain.space import Room
 from services.storage.ports import Bytes, Usage
 from services.storage.store.cursors import Position, read_cursor, write_cursor
+from tests.doubles.storage_feed import MemoryFeed
 
 EPOCH = 7
 CHUNK = 64 << 10
@@ -43,6 +45,7 @@ class MemoryFiles:
         self.damaged: set[FileId] = set()
         """Files whose attributes cannot be trusted."""
         self.destroyed: dict[FileId, Destroyed] = {}
+        self.feed = MemoryFeed()
         self.incoming = 0
         """Uploads under way."""
         self.writable = True
@@ -104,7 +107,9 @@ class MemoryFiles:
             return attributes
         self._require_writable()
         self.documents[file_id] = document.changed(replace(attributes, epoch=EPOCH))
-        return self.documents[file_id].attributes
+        after = self.documents[file_id].attributes
+        await self._tell(kind_of(document.attributes.status, after.status), after)
+        return after
 
     async def ended(self, at: datetime) -> AsyncIterator[FileId]:
         if not self.index_complete:
@@ -120,6 +125,7 @@ class MemoryFiles:
             self.destroyed[file_id] = line
             del self.documents[file_id]
             self.bytes.pop(file_id, None)
+            await self._tell(ChangeKind.PURGED, line)
         return line
 
     @asynccontextmanager
@@ -138,7 +144,7 @@ class MemoryFiles:
         if len(part) > self._free - self._used:
             raise StorageFull("no room")
 
-    def keep(self, attributes: FileAttributes, data: bytes) -> FileAttributes:
+    async def keep(self, attributes: FileAttributes, data: bytes) -> FileAttributes:
         """The commit: all in one step."""
         self._require_writable()
         file_id = attributes.file_id
@@ -153,7 +159,12 @@ class MemoryFiles:
         )
         self.documents[file_id] = Document(replace(attributes, epoch=EPOCH), name)
         self.bytes[file_id] = data
+        await self._tell(ChangeKind.CREATED, self.documents[file_id].attributes)
         return self.documents[file_id].attributes
+
+    async def _tell(self, kind: ChangeKind, subject: FileAttributes | Destroyed) -> None:
+        self.feed.add(kind, subject)
+        await self.feed.wake()
 
     @property
     def _used(self) -> int:
@@ -186,7 +197,7 @@ class MemoryIncoming:
     async def commit(self, attributes: FileAttributes) -> FileAttributes:
         self._files.committing.set()
         await self._files.commits.wait()
-        return self._files.keep(attributes, bytes(self._data))
+        return await self._files.keep(attributes, bytes(self._data))
 
 
 class MemoryContent:

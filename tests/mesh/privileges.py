@@ -142,6 +142,8 @@ RPCS: dict[str, tuple[str, bool]] = {
     "artstore.query.v1.QueryService/Search": ("files:read", EDGE),
     "artstore.storage.v1.StorageControlService/RunGc": ("storage:write", INSIDE),
     "artstore.storage.v1.StorageControlService/TransitionMode": ("storage:write", INSIDE),
+    "artstore.storage.v1.StorageFeedService/ListDestroyed": ("storage:read", INSIDE),
+    "artstore.storage.v1.StorageFeedService/WatchChanges": ("storage:read", INSIDE),
     "artstore.storage.v1.StorageReadService/Download": ("files:read", INSIDE),
     "artstore.storage.v1.StorageReadService/GetFile": ("files:read", INSIDE),
     "artstore.storage.v1.StorageReadService/GetInfo": ("storage:read", INSIDE),

@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from services.model.feed import Destroyed
 from services.model.files import FileAttributes, FileStatus
-from services.model.ids import FileId, Subject
 from services.storage.domain.documents import SCHEMA_VERSION, Document
 
 MAX_DRIFT = timedelta(minutes=5)
@@ -31,22 +31,6 @@ class Reading:
     wall: datetime
     monotonic: float
     """Seconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Destroyed:
-    """A line of the destroyed log."""
-
-    file_id: FileId
-    size: int
-    sha256: str
-    why: FileStatus
-    """DELETED or EXPIRED."""
-    by: Subject | None
-    """Who deleted it; None for one that expired."""
-    ended_at: datetime
-    """When it was deleted, or was written down as expired."""
-    destroyed_at: datetime
 
 
 def doubt(now: Reading, *, before: Reading | None, written: datetime) -> str:
@@ -81,6 +65,7 @@ def destruction(document: Document, at: datetime, grace: timedelta) -> Destroyed
     if ended_at + grace > at:
         return None
     by = file.deleted_by if file.status is FileStatus.DELETED else None
+    at = at.replace(microsecond=at.microsecond // 1000 * 1000)
     return Destroyed(file.file_id, file.size, file.sha256, file.status, by, ended_at, at)
 
 

@@ -15,6 +15,7 @@ from enum import StrEnum
 
 from services.model.elements import MODE_FOR, Mode
 from services.model.errors import ConfirmationRequired, InvalidTransition, ModeNotAllowed, ValidationFailed
+from services.model.feed import ModeChange
 from services.model.files import RetentionPolicy
 from services.model.ids import Subject
 
@@ -72,6 +73,11 @@ class ModeState:
     """Rises with every change; the first is 1."""
     changed_at: datetime
     changed_by: Subject
+
+
+def mode_change(state: ModeState) -> ModeChange:
+    """As the change feed tells it."""
+    return ModeChange(state.mode, state.revision, state.changed_at, state.changed_by)
 
 
 @dataclass(frozen=True, slots=True)

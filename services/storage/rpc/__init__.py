@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import grpc
-from artstore.storage.v1 import control_pb2, control_pb2_grpc, storage_pb2
+from artstore.storage.v1 import control_pb2, control_pb2_grpc, feed_pb2, feed_pb2_grpc, storage_pb2
 
 from services.storage.rpc.control import StorageControlServicer
+from services.storage.rpc.feed import StorageFeedServicer
 from services.storage.rpc.metrics import CollectPass
 from services.storage.rpc.reading import StorageReadServicer
 from services.storage.rpc.writing import StorageWriteServicer
@@ -19,6 +20,7 @@ from services.storage.usecases.read_files import GetFile, ListFiles
 from services.storage.usecases.store_file import StoreFile
 from services.storage.usecases.transition_mode import TransitionMode
 from services.storage.usecases.update_file import UpdateFile
+from services.storage.usecases.watch_changes import ListDestroyed, WatchChanges
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +36,8 @@ class UseCases:
     delete_file: DeleteFile
     transition_mode: TransitionMode
     collect: CollectPass
+    watch_changes: WatchChanges
+    list_destroyed: ListDestroyed
 
 
 def add_to(server: grpc.aio.Server, can: UseCases) -> list[str]:
@@ -47,7 +51,10 @@ def add_to(server: grpc.aio.Server, can: UseCases) -> list[str]:
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers[name]),))
     control = StorageControlServicer(can.describe, can.transition_mode, can.collect)
     control_pb2_grpc.add_StorageControlServiceServicer_to_server(control, server)
-    return [*names, *(service.full_name for service in control_pb2.DESCRIPTOR.services_by_name.values())]
+    feed = StorageFeedServicer(can.watch_changes, can.list_destroyed)
+    feed_pb2_grpc.add_StorageFeedServiceServicer_to_server(feed, server)
+    others = (control_pb2.DESCRIPTOR, feed_pb2.DESCRIPTOR)
+    return [*names, *(service.full_name for file in others for service in file.services_by_name.values())]
 
 
 _READ = storage_pb2.DESCRIPTOR.services_by_name["StorageReadService"].full_name

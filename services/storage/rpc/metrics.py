@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from prometheus_client import Counter, Gauge, Histogram
 
 from services.chassis.logs import get_logger
-from services.model.errors import ArtStoreError, ModeNotAllowed, StorageUnavailable
+from services.model.errors import ArtStoreError, FeedReset, ModeNotAllowed, StorageUnavailable
+from services.model.feed import Change, FeedPosition
 from services.model.files import FileStatus
 from services.model.maintenance import Collected
 from services.storage.domain.modes import Operation
@@ -21,6 +22,10 @@ OPERATIONS = Counter("se_operations_total", "Operations on files that ended, by 
 FILES = Gauge("se_files_total", "Files by status, as far as the index knows.", ["status"])
 BYTES = Gauge("se_storage_bytes", "Bytes: used by files, capacity, available to uploads.", ["kind"])
 WRITABLE = Gauge("se_writable", "1 while the element accepts writes, 0 after a disk error.")
+
+FEED_WATCHES = Gauge("se_feed_watches", "Watches of the change feed that are open.")
+FEED_CHANGES = Counter("se_feed_changes_total", "Changes that were sent to watches, by kind.", ["kind"])
+FEED_RESETS = Counter("se_feed_resets_total", "Watches that were told to begin anew.")
 
 GC_RUNS = Counter("se_gc_runs_total", "Passes of garbage collection: done, refused or failed.", ["result"])
 GC_DELETED = Counter("se_gc_files_deleted_total", "Files that garbage collection destroyed.")
@@ -46,6 +51,22 @@ def counted(operation: Operation) -> Iterator[None]:
         raise
     finally:
         OPERATIONS.labels(operation.value, result).inc()
+
+
+@contextmanager
+def watching() -> Iterator[Callable[[FeedPosition | Change], None]]:
+    """Count what happens inside as one watch; to be called with everything that was sent."""
+
+    def sent(told: FeedPosition | Change) -> None:
+        if isinstance(told, Change):
+            FEED_CHANGES.labels(told.kind.value).inc()
+
+    with FEED_WATCHES.track_inprogress():
+        try:
+            yield sent
+        except FeedReset:
+            FEED_RESETS.inc()
+            raise
 
 
 class CollectPass:

@@ -38,12 +38,10 @@ class StorageReadServicer:
         return storage_pb2.GetFileResponse(file=wire.file_to_proto(file))
 
     async def ListFiles(self, request: storage_pb2.ListFilesRequest, context: Context) -> storage_pb2.ListFilesResponse:
-        page = await self._list_files(
+        listing = await self._list_files(
             wire.status_from_proto(request.status), wire.page_request_from_proto(request.page)
         )
-        return storage_pb2.ListFilesResponse(
-            files=map(wire.file_to_proto, page.items), page=wire.page_info_to_proto(page)
-        )
+        return wire.listing_to_proto(listing)
 
     async def Download(self, request: storage_pb2.DownloadRequest, context: Context) -> AsyncIterator[bytes]:
         """Frames as they go over the wire."""

@@ -42,7 +42,7 @@ cut could take a whole new hour with it. From step 4 on everything runs to its e
 
 **Destroying** (`purging.py`): a line in `destroyed/`, durable, `begin`, then the attributes by a rename into
 `incoming/<epoch>`, then the data, `commit`. A crash in between is finished by the next start. **The mode** is replaced
-whole by a rename out of `incoming/<epoch>/`, as everything is.
+whole by a rename out of `incoming/<epoch>/`, as everything is, between its own `begin` and `commit`.
 
 **What a crash leaves** is settled by the next start before anything is written (`wal/recovery.py`); it can itself be
 cut off anywhere and repeated. Parts in `incoming/` are removed. Of a create that was begun: if its attributes are in
@@ -64,5 +64,8 @@ that the id names). Listing waits for it: a part is never given for the whole.
 **A damaged journal** (`wal/__init__.py` says how that is told from a torn tail) leaves open what was under way: files
 are served, nothing is written, readiness fails with the reason, until an operator decides by SE_WAL_RESET.
 
-**Not here yet:** the change feed that reads the numbers, the space kept for tidying up on a full disk, replicas.
+**The change feed** (`feed.py`) tells each commit by its number to those who follow the element, once it is durable and
+the index knows of it. It is the journal, kept for SE_FEED_RETENTION.
+
+**Not here yet:** the space kept for tidying up on a full disk, replicas.
 """

@@ -14,6 +14,7 @@ from services.storage.store.disk import Disk
 from services.storage.store.health import WriteHealth
 from services.storage.store.purging import Purging
 from services.storage.store.wal.journal import Journal
+from services.storage.store.wal.kept import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,8 @@ class Writing:
     epoch: int
     disk: Disk
     journal: Journal
+    source: Source
+    """Of the change feed."""
     commits: Commits
     purging: Purging
 

@@ -13,10 +13,12 @@ from datetime import timedelta
 from pathlib import Path
 
 from services.model.errors import ArtStoreError, Conflict, StorageFull
+from services.model.feed import ChangeKind
 from services.model.files import FileAttributes
 from services.model.ids import FileId
 from services.storage.domain.changes import Decision
 from services.storage.domain.documents import Document, encode
+from services.storage.domain.feed import kind_of
 from services.storage.domain.names import attributes_filename, storage_filename
 from services.storage.store.disk import Disk
 from services.storage.store.durable import sync_folder, write_file
@@ -65,18 +67,21 @@ class Commits:
         with self._health.preparing():
             self._folders.ensure(self._layout.folder(file_id))
             prepared = self._prepare(document)
-        with self._transaction(Op.UPDATE, document, old=present.attributes.revision, prepared=prepared):
+        kind = kind_of(present.attributes.status, attributes.status)
+        with self._transaction(Op.UPDATE, document, old=present.attributes.revision, prepared=prepared, kind=kind):
             self._replace_attributes(prepared, document)
         return document
 
     @contextlib.contextmanager
-    def _transaction(self, op: Op, document: Document, *, old: int, prepared: Path) -> Iterator[None]:
+    def _transaction(
+        self, op: Op, document: Document, *, old: int, prepared: Path, kind: ChangeKind | None = None
+    ) -> Iterator[None]:
         """`begin` is durable before what is done inside, `commit` when this is left; the index knows it then.
 
         Inside, `StorageFull` means that all was undone: `prepared` goes, and the transaction with it.
         """
         try:
-            tx = self._journal.begin(op, document, old=old, new=document.attributes.revision)
+            tx = self._journal.begin(op, document, old=old, new=document.attributes.revision, kind=kind)
         except ArtStoreError:
             self._forget(prepared)
             raise

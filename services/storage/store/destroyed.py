@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from services.chassis.logs import get_logger
+from services.model.feed import Destroyed
 from services.model.files import FileStatus
 from services.model.ids import FileId, Subject, file_id_time, parse_file_id
-from services.storage.domain.collecting import Destroyed
 from services.storage.store.disk import Disk
 from services.storage.store.durable import read_file, sync_folder, write_all
 from services.storage.store.fs import APPEND, READ, Kind

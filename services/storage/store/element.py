@@ -18,6 +18,7 @@ from services.storage.store.destroyed import DestroyedLog
 from services.storage.store.disk import Disk
 from services.storage.store.documents import DocumentFiles
 from services.storage.store.durable import Folders, sync_folder
+from services.storage.store.feed import ElementFeed
 from services.storage.store.files import ElementFiles, Parts
 from services.storage.store.fs import FileSystem
 from services.storage.store.gcfile import GcFile
@@ -46,6 +47,7 @@ class Element:
     modes: ModeFile
     collections: GcFile
     files: ElementFiles
+    feed: ElementFeed
     rebuild: Rebuild
     _parts: Parts
 
@@ -115,7 +117,7 @@ def _element(identity: ElementFile, parts: Parts, clock: Clock) -> Element:
     )  # fmt: skip
     modes = ModeFile(parts.charge, writes=parts.writes)
     collections = GcFile(parts.charge, writes=parts.writes)
-    return Element(identity, modes, collections, ElementFiles(parts), rebuild, parts)
+    return Element(identity, modes, collections, ElementFiles(parts), ElementFeed(parts), rebuild, parts)
 
 
 def _parts(options: Options, fs: FileSystem, layout: Layout, stack: contextlib.ExitStack) -> Parts:

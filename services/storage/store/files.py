@@ -10,11 +10,11 @@ from datetime import datetime
 from typing import ParamSpec, TypeVar
 
 from services.model.errors import StorageUnavailable
+from services.model.feed import Destroyed
 from services.model.files import ByteRange, FileAttributes, FileStatus
 from services.model.ids import FileId
 from services.model.paging import Page, PageRequest
 from services.storage.domain.changes import Decision
-from services.storage.domain.collecting import Destroyed
 from services.storage.domain.documents import Document
 from services.storage.domain.space import Room
 from services.storage.ports import Usage

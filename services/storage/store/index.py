@@ -26,14 +26,14 @@ from pathlib import Path
 from typing import Any
 
 from services.chassis.logs import get_logger
+from services.model.feed import Destroyed
 from services.model.files import FileStatus
-from services.model.ids import ElementUuid, FileId
-from services.storage.domain.collecting import Destroyed
+from services.model.ids import ElementUuid, FileId, Subject
 from services.storage.domain.documents import Document
 from services.storage.ports import Usage
 from services.storage.store.cursors import Position
 
-SCHEMA_VERSION = "3"
+SCHEMA_VERSION = "4"
 FILE_NAME = "index.sqlite"
 
 _SCHEMA = """
@@ -47,7 +47,16 @@ CREATE TABLE files (
     revision INTEGER NOT NULL,
     expires_ms INTEGER
 ) WITHOUT ROWID;
-CREATE TABLE destroyed (file_id BLOB PRIMARY KEY, why TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE destroyed (
+    file_id BLOB PRIMARY KEY,
+    size INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,
+    why TEXT NOT NULL,
+    by TEXT,
+    ended_ms INTEGER NOT NULL,
+    destroyed_ms INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX destroyed_by_time ON destroyed (destroyed_ms, file_id);
 CREATE INDEX files_by_time ON files (uploaded_ms, file_id);
 CREATE INDEX files_by_status ON files (status, uploaded_ms, file_id);
 CREATE INDEX files_by_end ON files (expires_ms, file_id) WHERE status = 'active' AND expires_ms IS NOT NULL;
@@ -80,7 +89,15 @@ ORDER BY expires_ms, file_id LIMIT ?
 _ENDED = """
 SELECT file_id FROM files WHERE status IN ('deleted', 'expired') AND file_id > ? ORDER BY file_id LIMIT ?
 """
-_DESTROYED = "INSERT OR REPLACE INTO destroyed VALUES (?, ?)"
+_DESTROYED = "INSERT OR REPLACE INTO destroyed VALUES (?, ?, ?, ?, ?, ?, ?)"
+_DESTROYED_PAGE = """
+SELECT file_id, size, sha256, why, by, ended_ms, destroyed_ms FROM destroyed
+WHERE (destroyed_ms, file_id) > (?, ?) AND NOT EXISTS (SELECT 1 FROM files WHERE files.file_id = destroyed.file_id)
+ORDER BY destroyed_ms, file_id LIMIT ?
+"""
+_DESTROYED_LINE = """
+SELECT file_id, size, sha256, why, by, ended_ms, destroyed_ms FROM destroyed WHERE file_id = ?
+"""
 _NOTE = "INSERT OR REPLACE INTO about VALUES (?, ?)"
 _WITHOUT_BYTES = frozenset({FileStatus.MISSING})
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00Z")
@@ -199,10 +216,10 @@ class Index:
                 self.applied = self.applied if applied is None else applied
                 with self._connection as connection:
                     connection.execute("BEGIN IMMEDIATE")
-                    ended = [(_key(line.file_id), line.why.value) for line in destroyed]
-                    leaving = [*map(_key, gone), *(key for key, _ in ended)]
-                    connection.executemany("DELETE FROM files WHERE file_id = ?", [(key,) for key in leaving])
-                    connection.executemany(_DESTROYED, ended)
+                    ended = [*destroyed]
+                    leaving = [*gone, *(line.file_id for line in ended)]
+                    connection.executemany("DELETE FROM files WHERE file_id = ?", [(_key(each),) for each in leaving])
+                    connection.executemany(_DESTROYED, map(_line, ended))
                     connection.executemany(_PUT, map(_row, documents))
                     if applied is not None and not self._gap:
                         connection.execute(_NOTE, ("applied", str(applied)))
@@ -236,32 +253,35 @@ class Index:
         try:
             with self._lock, self._connection as connection:
                 connection.execute("BEGIN IMMEDIATE")
-                connection.executemany(_DESTROYED, ((_key(line.file_id), line.why.value) for line in lines))
+                connection.executemany(_DESTROYED, map(_line, lines))
         except sqlite3.Error as error:
             self._failed(error)
 
-    def destroyed(self, file_id: FileId) -> FileStatus | None:
-        """Why a file was destroyed; None if the index does not know of it."""
+    def destroyed(self, file_id: FileId) -> Destroyed | None:
+        """What became of a file that was destroyed; None if the index does not know of it."""
         try:
             with self._lock:
-                found = self._connection.execute(
-                    "SELECT why FROM destroyed WHERE file_id = ?", (_key(file_id),)
-                ).fetchone()
+                found = self._connection.execute(_DESTROYED_LINE, (_key(file_id),)).fetchone()
         except sqlite3.Error as error:
             self._failed(error)
             return None
-        return FileStatus(found[0]) if found else None
+        return _destroyed(found) if found else None
+
+    def destroyed_page(self, after: tuple[int, FileId] | None, limit: int) -> list[tuple[int, Destroyed]]:
+        """What was destroyed and is not there again, each with the time of it in milliseconds. Raises `IndexFailed`."""
+        last = (after[0], _key(after[1])) if after else (-(2**63), b"")
+        return [(row[-1], _destroyed(row)) for row in self._rows(_DESTROYED_PAGE, (*last, limit))]
 
     def expiring(self, until: datetime, after: tuple[int, FileId] | None, limit: int) -> list[tuple[int, FileId]]:
         """Active files whose end is not later than `until`, each with its end in milliseconds. Raises `IndexFailed`."""
         last = (after[0], _key(after[1])) if after else (-(2**63), b"")
         rows = self._rows(_EXPIRING, (_milliseconds(until), *last, limit))
-        return [(end, FileId(str(uuid.UUID(bytes=key)))) for end, key in rows]
+        return [(end, _id(key)) for end, key in rows]
 
     def ended(self, after: FileId | None, limit: int) -> list[FileId]:
         """Deleted and expired files, by id. Raises `IndexFailed`."""
         rows = self._rows(_ENDED, (_key(after) if after else b"", limit))
-        return [FileId(str(uuid.UUID(bytes=key))) for (key,) in rows]
+        return [_id(key) for (key,) in rows]
 
     def page(self, status: FileStatus | None, after: Position | None, offset: int, limit: int) -> list[Row]:
         """Rows in the order of upload, at most `limit`. Raises `IndexFailed`."""
@@ -373,10 +393,29 @@ def _row(document: Document) -> tuple[bytes, str, int, str, int, int, int | None
     return _key(a.file_id), name, _milliseconds(a.uploaded_at), status, a.size, a.revision, ends
 
 
+def _line(line: Destroyed) -> tuple[bytes, int, str, str, str | None, int, int]:
+    ended, destroyed = _milliseconds(line.ended_at), _milliseconds(line.destroyed_at)
+    return _key(line.file_id), line.size, line.sha256, line.why.value, line.by, ended, destroyed
+
+
+def _destroyed(columns: tuple[bytes, int, str, str, str | None, int, int]) -> Destroyed:
+    key, size, sha256, why, by, ended, destroyed = columns
+    subject = None if by is None else Subject(by)
+    return Destroyed(_id(key), size, sha256, FileStatus(why), subject, _moment(ended), _moment(destroyed))
+
+
+def _id(key: bytes) -> FileId:
+    return FileId(str(uuid.UUID(bytes=key)))
+
+
 def _milliseconds(moment: datetime) -> int:
     return (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
+def _moment(milliseconds: int) -> datetime:
+    return _EPOCH + timedelta(milliseconds=milliseconds)
+
+
 def _found(columns: tuple[bytes, str, int, str, int]) -> Row:
     key, storage_filename, uploaded_ms, status, revision = columns
-    return Row(FileId(str(uuid.UUID(bytes=key))), storage_filename, uploaded_ms, status, revision)
+    return Row(_id(key), storage_filename, uploaded_ms, status, revision)

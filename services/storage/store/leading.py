@@ -17,9 +17,10 @@ from services.storage.store.fs import FileSystem
 from services.storage.store.health import WriteHealth
 from services.storage.store.identity import ElementFile
 from services.storage.store.layout import Layout
-from services.storage.store.modefile import read_mode, write_mode
+from services.storage.store.modefile import change_mode, read_mode, write_mode
 from services.storage.store.options import Options
 from services.storage.store.purging import Purging
+from services.storage.store.wal.journal import Journal
 from services.storage.store.wal.takeover import JournalOptions, take_over
 
 FIRST_MODE_BY = Subject("SE_MODE")
@@ -38,10 +39,11 @@ def take_charge(parts: Parts, identity: ElementFile, options: Options, clock: Cl
     epoch = leadership.claim(fs, layout)
     leftovers = leadership.fence(fs, layout, epoch, clock.now())
     mode = _mode(fs, layout, epoch, options, clock)
-    journal = take_over(
-        disk, JournalOptions(options.wal_dir or layout.journal, options.wal_segment, options.wal_reset),
-        index=index, documents=DocumentFiles(fs, layout), element=identity.element_uuid, epoch=epoch, now=clock.now(),
+    journal, source = take_over(
+        disk, _journal_options(options, layout), index=index, documents=DocumentFiles(fs, layout),
+        element=identity.element_uuid, epoch=epoch, clock=clock,
     )  # fmt: skip
+    mode = _overridden(mode, options.mode_override, disk, journal, epoch, clock)
     destroyed = DestroyedLog(disk)
     log.info("element opened", storage_id=identity.storage_id, element_uuid=identity.element_uuid, epoch=epoch,
              mode=mode.mode, leftovers_removed=leftovers, index_complete=index.complete)  # fmt: skip
@@ -49,8 +51,15 @@ def take_charge(parts: Parts, identity: ElementFile, options: Options, clock: Cl
         epoch=epoch,
         disk=disk,
         journal=journal,
+        source=source,
         commits=Commits(disk, journal=journal, lookup=parts.lookup, epoch=epoch),
         purging=Purging(disk, journal=journal, lookup=parts.lookup, log=destroyed, epoch=epoch),
+    )
+
+
+def _journal_options(options: Options, layout: Layout) -> JournalOptions:
+    return JournalOptions(
+        options.wal_dir or layout.journal, options.wal_segment, options.wal_reset, options.feed_retention
     )
 
 
@@ -59,21 +68,21 @@ def _mode(fs: FileSystem, layout: Layout, epoch: int, options: Options, clock: C
     if kept is None:
         kept = ModeState(mode=options.mode, revision=1, changed_at=clock.now(), changed_by=FIRST_MODE_BY)
         write_mode(fs, layout, layout.temporaries(epoch), kept)
-    elif options.mode_override is not None:
-        kept = _overridden(fs, layout, epoch, kept, options.mode_override, clock)
     if kept.mode is not options.mode:
         log.info("SE_MODE counts only for a new element", configured=options.mode, mode=kept.mode)
     return kept
 
 
 def _overridden(
-    fs: FileSystem, layout: Layout, epoch: int, kept: ModeState, override: ModeOverride, clock: Clock
+    kept: ModeState, override: ModeOverride | None, disk: Disk, journal: Journal, epoch: int, clock: Clock
 ) -> ModeState:
-    after = overridden(kept, override, by=OVERRIDE_BY, at=clock.now())
+    if override is None:
+        return kept
+    after = overridden(kept, override, by=OVERRIDE_BY, at=clock.now()) if disk.health.writable else None
     if after is None:
         log.info("SE_MODE_OVERRIDE does not apply", mode=kept.mode, revision=kept.revision, wanted=override.revision)
         return kept
-    write_mode(fs, layout, layout.temporaries(epoch), after)
+    change_mode(disk, journal, epoch, after)
     log.warning("audit: the mode was changed", by=OVERRIDE_BY, at=after.changed_at.isoformat(), was=kept.mode,
                 now=after.mode, revision=after.revision)  # fmt: skip
     return after

@@ -31,14 +31,13 @@ class Lookup:
 
     def require_not_destroyed(self, file_id: FileId) -> None:
         """Raise `FileDeleted` or `FileExpired` if this element has destroyed that file: it never comes back."""
-        why = self._index.destroyed(file_id)
-        if why is None and not self._index.complete:
+        line = self._index.destroyed(file_id)
+        if line is None and not self._index.complete:
             with reading():
                 line = self._destroyed.find(file_id)
-            why = line.why if line else None
-        if why is FileStatus.EXPIRED:
+        if line is not None and line.why is FileStatus.EXPIRED:
             raise FileExpired("the file has expired and was destroyed")
-        if why is not None:
+        if line is not None:
             raise FileDeleted("the file was deleted and destroyed")
 
     def taken(self, file_id: FileId) -> Document | None:
@@ -57,9 +56,13 @@ class Lookup:
 
     def read(self, row: Row) -> Document | None:
         """The document of a row, for a listing; None if it is gone or cannot be trusted, which is logged."""
+        return self.named(row.file_id, row.storage_filename)
+
+    def named(self, file_id: FileId, storage_filename: str) -> Document | None:
+        """The same for a file whose place is known."""
         try:
             with reading():
-                return self._documents.read(row.file_id, row.storage_filename)
+                return self._documents.read(file_id, storage_filename)
         except (FileNotFoundError, FileDamaged):
             return None
 

@@ -12,10 +12,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from services.model.elements import Mode
+from services.model.errors import StorageFull
 from services.model.ids import Subject
 from services.storage.domain.modes import ModeState
 from services.storage.domain.seal import seal
 from services.storage.store.charge import Charge
+from services.storage.store.disk import Disk
 from services.storage.store.durable import sync_folder, write_file
 from services.storage.store.fs import FileSystem
 from services.storage.store.health import FULL, full
@@ -23,6 +25,7 @@ from services.storage.store.layout import Layout
 from services.storage.store.pool import Pool
 from services.storage.store.refusal import ElementRefused
 from services.storage.store.sealed import read_sealed
+from services.storage.store.wal.journal import Journal
 
 
 def read_mode(fs: FileSystem, layout: Layout) -> ModeState | None:
@@ -68,17 +71,35 @@ class ModeFile:
 
     def _keep(self, state: ModeState) -> None:
         writing = self._charge.writing
-        fs, layout, health = writing.disk.fs, writing.disk.layout, writing.disk.health
-        temporary = layout.temporaries(writing.epoch) / f"mode.{state.revision}.json"
-        with health.preparing():
-            with contextlib.suppress(FileNotFoundError):
-                fs.unlink(temporary)  # of an attempt that the full disk refused
-            write_file(fs, temporary, encode_mode(state))
+        change_mode(writing.disk, writing.journal, writing.epoch, state)
+
+
+def change_mode(disk: Disk, journal: Journal, epoch: int, state: ModeState) -> None:
+    """Replace the mode by its next revision: a transaction of the journal, so that the change feed tells it.
+
+    Raises `StorageFull`, `StorageUnavailable`.
+    """
+    fs, layout, health = disk.fs, disk.layout, disk.health
+    temporary = layout.temporaries(epoch) / f"mode.{state.revision}.json"
+    with health.preparing():
+        with contextlib.suppress(FileNotFoundError):
+            fs.unlink(temporary)  # of an attempt that the full disk refused
+        write_file(fs, temporary, encode_mode(state))
+    tx = journal.begin_mode(state.revision)
+    try:
         with health.committing():
-            try:
-                fs.rename(temporary, layout.mode)
-            except OSError as error:
-                if error.errno not in FULL:
-                    raise
-                raise full() from error
-            sync_folder(fs, layout.root)
+            _replace(fs, layout, temporary)
+    except StorageFull:
+        journal.abort(tx)
+        raise
+    journal.commit_mode(tx, state)
+
+
+def _replace(fs: FileSystem, layout: Layout, temporary: Path) -> None:
+    try:
+        fs.rename(temporary, layout.mode)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise full() from error
+    sync_folder(fs, layout.root)

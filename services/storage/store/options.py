@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from services.model.elements import Mode
@@ -32,3 +33,5 @@ class Options:
     wal_reset: str = ""
     """The element whose damaged journal is to be set aside; empty: none."""
     wal_segment: int = SEGMENT_BYTES
+    feed_retention: timedelta = timedelta(0)
+    """For how long changes are kept at least, for those who follow them."""

@@ -14,8 +14,8 @@ import itertools
 from collections.abc import Callable
 
 from services.model.errors import StorageFull
+from services.model.feed import Destroyed
 from services.model.ids import FileId
-from services.storage.domain.collecting import Destroyed
 from services.storage.domain.documents import Document
 from services.storage.store.destroyed import DestroyedLog
 from services.storage.store.disk import Disk

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from services.model.feed import FileListing
 from services.model.files import FileAttributes, FileStatus
 from services.model.ids import FileId
-from services.model.paging import Page, PageRequest
+from services.model.paging import PageRequest
 from services.storage.domain.modes import Operation
-from services.storage.ports import Files
+from services.storage.ports import Feed, Files
 from services.storage.usecases.mode_gate import ModeGate
 
 
@@ -25,11 +26,16 @@ class GetFile:
 class ListFiles:
     """Files by status, oldest first."""
 
-    def __init__(self, *, gate: ModeGate, files: Files) -> None:
-        self._gate, self._files = gate, files
+    def __init__(self, *, gate: ModeGate, files: Files, feed: Feed) -> None:
+        self._gate, self._files, self._feed = gate, files, feed
 
-    async def __call__(self, status: FileStatus | None, page: PageRequest) -> Page[FileAttributes]:
-        """A page of files of `status` (None: of any). Raises `ValidationFailed`, `StorageUnavailable`."""
+    async def __call__(self, status: FileStatus | None, page: PageRequest) -> FileListing:
+        """A page of files of `status` (None: of any); the first one with the feed's position from before it was read.
+
+        Raises `ValidationFailed`, `StorageUnavailable`.
+        """
         self._gate.require(Operation.READ)
         page.check()
-        return await self._files.page(status, page)
+        position = None if page.cursor else self._feed.position
+        found = await self._files.page(status, page)
+        return FileListing(found.items, found.total, found.has_more, found.next_cursor, position)

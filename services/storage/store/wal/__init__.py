@@ -18,17 +18,21 @@ only after that one's fdatasync, so that of all frames only the very last can be
 
 **Records** (`records.py`).
 
-    {"r":"head","element":U,"lineage":L,"epoch":E,"segment":S,"applied":N,"spent":[E,S]}   first in each segment
-    {"r":"begin","tx":T,"op":"create|update|purge","file":ID,"name":STORAGE_FILENAME,"size":…,"sha256":…,"old":…,"new":…}
-    {"r":"commit","tx":T,"number":N,"file":ID,"name":STORAGE_FILENAME}
+    {"r":"head","element":U,"lineage":L,"epoch":E,"segment":S,"applied":N,"spent":[E,S],"number":N,"at":TIME}
+    {"r":"begin","tx":T,"op":"create|update|purge|mode","file":ID,"name":STORAGE_FILENAME,"size":…,"sha256":…,
+     "old":…,"new":…,"kind":K}
+    {"r":"commit","tx":T,"number":N,"file":ID,"name":STORAGE_FILENAME,"kind":K}
     {"r":"abort","tx":T}
     {"r":"checkpoint","applied":N,"spent":[E,S]}
 
-A begin names two paths: the data `name` and the attributes beside it, in the folder that the id names. Of a create
-neither existed before the begin. `tx` and `number` are epoch · 2³² + n, each counted for itself, so that a successor
-never repeats one. `old` and `new` are revisions; delete is an update of the status. A commit repeats id and name, so
-that it can be read without its begin. `applied`: the index has this number and all before it durably; `spent`: what
-lies in segments before this epoch and segment is not needed any more, whether or not it is still there.
+A head is the first record of each segment. A begin names two paths: the data `name` and the attributes beside it, in
+the folder that the id names. Of a create neither existed before the begin. `tx` and `number` are epoch · 2³² + n, each
+counted for itself, so that a successor never repeats one. `old` and `new` are revisions; delete is an update of the
+status. A commit repeats id and name, so that it can be read without its begin; `kind` is what the change feed calls it.
+Where `op` is `mode`, `file` and `name` are empty, and `old` and `new` are revisions of `mode.json`. A head's `number`
+is that of the last commit before its segment, `at` when the segment was begun. `applied`: the index has this number and
+all before it durably; `spent`: what lies in segments before this epoch and segment is not needed any more, whether or
+not it is still there.
 
 **Room.** A begin is taken only if the commits of all open transactions fit behind it in the same segment; else a new
 segment is made first. So a commit never needs a new one, and cannot fail for want of room.
@@ -37,6 +41,10 @@ segment is made first. So a commit never needs a new one, and cannot fail for wa
 lost to a later power cut. A bad frame with nothing valid after it is a torn tail: nobody was told of it, it is cut off
 and logged. A bad frame with a valid one after it is damage: something that was durable has changed. Then nobody knows
 what is open: the element serves reads, refuses writes, and says so until SE_WAL_RESET.
+
+**Kept.** Segments that are spent stay for SE_FEED_RETENTION after the last commit in them: the change feed is read from
+them (`kept.py`). A start does not read them: it goes from the newest segment backwards to the first that is spent. That
+none is missing between two of them, and no frame, is told by `number` in the heads.
 
 **Lineage.** Random, made with the first journal and whenever it was lost or set aside. Numbers mean something only
 together with element and lineage; an index of another lineage is made anew.

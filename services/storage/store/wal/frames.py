@@ -50,7 +50,7 @@ def scan(data: bytes, first: int | None) -> Scan:
     """The frames of a segment. `first`: the number that the first one must have; None: whatever it has."""
     found = Scan()
     expected, offset = first, 0
-    while (frame := _frame_at(data, offset)) is not None and expected in (None, frame.batch):
+    while (frame := frame_at(data, offset)) is not None and expected in (None, frame.batch):
         found.frames.append(frame)
         expected, offset = frame.batch + 1, frame.end
     found.torn = bool(data[offset:].lstrip(b"\0"))
@@ -58,7 +58,8 @@ def scan(data: bytes, first: int | None) -> Scan:
     return found
 
 
-def _frame_at(data: bytes, offset: int) -> Frame | None:
+def frame_at(data: bytes, offset: int) -> Frame | None:
+    """The frame that begins there; None if no whole and valid one does."""
     begin = offset + HEADER_BYTES
     if begin > len(data):
         return None
@@ -75,7 +76,7 @@ def _frame_at(data: bytes, offset: int) -> Frame | None:
 def _valid_after(data: bytes, offset: int) -> bool:
     """Whether a valid frame begins anywhere from `offset` on."""
     while (offset := data.find(MAGIC, offset)) >= 0:
-        if _frame_at(data, offset) is not None:
+        if frame_at(data, offset) is not None:
             return True
         offset += 1
     return False

@@ -11,17 +11,24 @@ import contextlib
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from services.chassis.logs import get_logger
+from services.model.clock import Clock
 from services.model.errors import ArtStoreError
+from services.model.feed import Change, ChangeKind, Destroyed
 from services.model.ids import ElementUuid, FileId
-from services.storage.domain.collecting import Destroyed
 from services.storage.domain.documents import Document
+from services.storage.domain.modes import ModeState, mode_change
 from services.storage.store.durable import write_all
 from services.storage.store.health import WriteHealth
 from services.storage.store.wal import frames
+from services.storage.store.wal.kept import head_of
 from services.storage.store.wal.records import (
     EPOCH_SHIFT,
+    KINDS,
+    NO_FILE,
+    START,
     Abort,
     Begin,
     Checkpoint,
@@ -33,6 +40,7 @@ from services.storage.store.wal.records import (
     encode,
 )
 from services.storage.store.wal.segments import Segments
+from services.storage.store.wal.tail import End, Tail
 
 COMMIT_ROOM = 640
 """Bytes kept for one commit or abort in a frame of its own; a name has at most 200 bytes."""
@@ -43,13 +51,28 @@ SEGMENT_BYTES = 2 << 20
 log = get_logger(__name__)
 
 
+Subject = Document | Destroyed | ModeState
+"""What a commit is about: a file as it is now, what became of it, or the element's mode."""
+
+
 @dataclass(frozen=True, slots=True)
 class Done:
-    """A durable commit, for the index."""
+    """A durable commit, for the index and for those who follow the changes."""
 
     number: int
-    document: Document | Destroyed
-    """As it is now, or what became of it."""
+    kind: ChangeKind
+    subject: Subject
+
+    @property
+    def change(self) -> Change:
+        """As it is told."""
+        match self.subject:
+            case Document(attributes=file):
+                return Change(self.number, self.kind, file.file_id, file=file)
+            case Destroyed(file_id=file_id):
+                return Change(self.number, self.kind, file_id, destroyed=self.subject)
+            case ModeState():
+                return Change(self.number, self.kind, None, mode=mode_change(self.subject))
 
 
 Durable = Callable[[Sequence[Done]], None]
@@ -61,7 +84,7 @@ Settled = Callable[[], bool]
 @dataclass(eq=False, slots=True)
 class _Waiting:
     record: Begin | Commit | Abort
-    document: Document | Destroyed | None = None
+    subject: Subject | None = None
     done: bool = False
     error: BaseException | None = None
 
@@ -75,17 +98,21 @@ class Origin:
     epoch: int
     applied: int
     spent: Place
+    number: int
+    """Of the last commit."""
 
 
 class Journal:
     """Thread-safe. Nothing may be begun before `start` has returned."""
 
     def __init__(
-        self, segments: Segments, health: WriteHealth, origin: Origin, *, size: int, durable: Durable, settled: Settled
-    ) -> None:
-        """`size`: bytes of a segment."""
+        self, segments: Segments, health: WriteHealth, origin: Origin, *, size: int, durable: Durable, settled: Settled,
+        tail: Tail, clock: Clock, retention: timedelta,
+    ) -> None:  # fmt: skip
+        """`size`: bytes of a segment. `retention`: for how long commits are kept at least."""
         self._segments, self._fs, self._health, self._origin = segments, segments.fs, health, origin
         self._size, self._durable, self._settled = size, durable, settled
+        self._tail, self._clock, self._retention = tail, clock, retention
         self._queue: list[_Waiting] = []
         self._queued = threading.Lock()
         self._turn = threading.Lock()
@@ -94,6 +121,9 @@ class Journal:
         self._used = self._batch = 0
         self._open: dict[int, Place] = {}
         """Where each open transaction begins."""
+        self._kinds: dict[int, ChangeKind] = {}
+        """What each open transaction is called."""
+        self._number = origin.number
         self._applied, self._spent = origin.applied, origin.spent
         self._transactions = self._numbers = origin.epoch << EPOCH_SHIFT
 
@@ -109,26 +139,32 @@ class Journal:
         """
         records: list[Commit | Abort] = []
         for begin, done in resolved:
-            records.append(self._commit(begin.tx, begin.file_id, begin.name) if done else Abort(begin.tx))
+            record = self._commit(begin.tx, begin.file_id, begin.name, begin.kind) if done else Abort(begin.tx)
+            records.append(record)
         self._segments.make_folder(self._origin.epoch)
         # One segment holds them, however many: without them there would be no epoch.
         head = self._next_segment(max(self._size, COMMIT_ROOM * (len(records) + 4)))
         self._append([head, *records])
-        return [each for each in records if isinstance(each, Commit)]
+        commits = [each for each in records if isinstance(each, Commit)]
+        self._number = commits[-1].number if commits else self._number
+        self._tail.begin(self._end)
+        return commits
 
-    def begin(self, op: Op, document: Document, *, old: int, new: int) -> int:
+    def begin(self, op: Op, document: Document, *, old: int, new: int, kind: ChangeKind | None = None) -> int:
         """Durable when it returns; the transaction's number. It must end with `commit` or `abort`.
 
-        Raises `StorageFull`, `StorageUnavailable`: then nothing has begun.
+        `kind`: what it is called in the change feed; None: as `op` says. Raises `StorageFull`, `StorageUnavailable`:
+        then nothing has begun.
         """
-        a = document.attributes
-        with self._queued:
-            self._transactions += 1
-            tx = self._transactions
-            begin = Begin(tx, op, a.file_id, document.storage_filename, a.size, a.sha256, old, new)
-            waiting = self._wait(begin)
-        self._written(waiting)
-        return tx
+        a, kind = document.attributes, kind or KINDS[op]
+        return self._begin(
+            lambda tx: Begin(tx, op, a.file_id, document.storage_filename, a.size, a.sha256, old, new, kind)
+        )
+
+    def begin_mode(self, revision: int) -> int:
+        """The same for a change of the mode to its next revision."""
+        kind = KINDS[Op.MODE]
+        return self._begin(lambda tx: Begin(tx, Op.MODE, NO_FILE, "", 0, "", revision - 1, revision, kind))
 
     def commit(self, tx: int, document: Document, *, destroyed: Destroyed | None = None) -> None:
         """Durable, and known to the index, when it returns. `destroyed`: the file is no more.
@@ -136,19 +172,31 @@ class Journal:
         Raises `StorageUnavailable`: whether it is durable is not known.
         """
         with self._queued:
-            commit = self._commit(tx, document.attributes.file_id, document.storage_filename)
-            waiting = self._wait(commit, destroyed or document)
+            file_id, name = document.attributes.file_id, document.storage_filename
+            waiting = self._wait(self._commit(tx, file_id, name, self._kinds.pop(tx)), destroyed or document)
+        self._written(waiting)
+
+    def commit_mode(self, tx: int, state: ModeState) -> None:
+        """The same for a change of the mode."""
+        with self._queued:
+            waiting = self._wait(self._commit(tx, NO_FILE, "", self._kinds.pop(tx)), state)
         self._written(waiting)
 
     def abort(self, tx: int) -> None:
         """All of it is undone. Not durable when it returns, but before anything that is begun later."""
         with self._queued:
+            del self._kinds[tx]
             self._wait(Abort(tx))
 
     def checkpoint(self) -> None:
         """Have the index keep what it knows, and remove what is not needed any more."""
         with self._turn:
             self._checkpoint()
+
+    def forget(self) -> None:
+        """Remove what was kept for those who follow the changes, and is too old for them."""
+        with self._turn:
+            self._forget()
 
     def close(self) -> None:
         """Nothing is under way any more."""
@@ -157,12 +205,30 @@ class Journal:
                 self._fs.close(self._descriptor)
             self._descriptor = None
 
-    def _commit(self, tx: int, file_id: FileId, name: str) -> Commit:
-        self._numbers += 1
-        return Commit(tx, self._numbers, file_id, name)
+    @property
+    def _end(self) -> End:
+        return End(self._place, self._used, self._number)
 
-    def _wait(self, record: Begin | Commit | Abort, document: Document | Destroyed | None = None) -> _Waiting:
-        waiting = _Waiting(record, document)
+    def _begin(self, made: Callable[[int], Begin]) -> int:
+        with self._queued:
+            self._transactions += 1
+            begin = made(self._transactions)
+            self._kinds[begin.tx] = begin.kind
+            waiting = self._wait(begin)
+        try:
+            self._written(waiting)
+        except BaseException:
+            with self._queued:
+                self._kinds.pop(begin.tx, None)
+            raise
+        return begin.tx
+
+    def _commit(self, tx: int, file_id: FileId, name: str, kind: ChangeKind) -> Commit:
+        self._numbers += 1
+        return Commit(tx, self._numbers, file_id, name, kind)
+
+    def _wait(self, record: Begin | Commit | Abort, subject: Subject | None = None) -> _Waiting:
+        waiting = _Waiting(record, subject)
         self._queue.append(waiting)
         return waiting
 
@@ -207,13 +273,15 @@ class Journal:
                 self._open[each.record.tx] = self._place
             else:
                 self._open.pop(each.record.tx, None)
-        self._durable(
-            [
-                Done(each.record.number, each.document)
-                for each in batch
-                if isinstance(each.record, Commit) and each.document is not None
-            ]
-        )
+        done = [
+            Done(each.record.number, each.record.kind, each.subject)
+            for each in batch
+            if isinstance(each.record, Commit) and each.subject is not None
+        ]
+        self._durable(done)
+        if done:  # the index knows them: now they may be told
+            self._number = done[-1].number
+            self._tail.publish(self._end, [each.change for each in done])
         if rolled:
             self._checkpoint()
 
@@ -231,7 +299,8 @@ class Journal:
         descriptor = self._segments.make(place, size)
         self.close()
         self._descriptor, self._place, self._used = descriptor, place, 0
-        return Head(self._origin.element, self._origin.lineage, place, self._applied, self._spent)
+        element, lineage = self._origin.element, self._origin.lineage
+        return Head(element, lineage, place, self._applied, self._spent, self._number, self._clock.now())
 
     def _append(self, records: list[Record]) -> None:
         assert self._descriptor is not None, "the journal was not started"
@@ -253,10 +322,24 @@ class Journal:
         with self._health.committing():
             self._append([Checkpoint(applied, spent)])
         self._applied, self._spent = applied, spent
+        self._forget()
+
+    def _forget(self) -> None:
+        """The turn is held. What comes back after a power cut does no harm."""
         try:
-            self._segments.remove_before(spent)
+            self._segments.remove_before(min(self._spent, self._young()))
         except OSError as error:
             log.warning("old journals could not be removed", error=str(error))
+
+    def _young(self) -> Place:
+        """The oldest segment that may hold commits which are still to be kept."""
+        horizon, oldest = self._clock.now() - self._retention, START
+        for place in self._segments.places():
+            head = head_of(self._segments, place)
+            if head is not None and head.at > horizon:
+                break
+            oldest = place if head is not None else oldest
+        return oldest
 
 
 def _refused(batch: list[_Waiting], error: ArtStoreError) -> list[_Waiting]:

@@ -10,6 +10,7 @@ from services.storage.store.durable import read_file, sync_file, sync_folder
 from services.storage.store.refusal import ElementRefused
 from services.storage.store.wal import frames
 from services.storage.store.wal.records import (
+    START,
     Abort,
     Begin,
     Checkpoint,
@@ -24,7 +25,6 @@ from services.storage.store.wal.segments import Segments
 
 LARGEST_SEGMENT = 1 << 30
 """Bytes; nobody makes one of this size."""
-START = Place(0, 0)
 
 log = get_logger(__name__)
 
@@ -43,6 +43,8 @@ class History:
     """Numbers up to this one may be missing from `commits`: every index that is of use has them."""
     last: int = 0
     """The highest number that was ever given away, as far as the journals tell."""
+    number: int = 0
+    """Of the last commit; 0 if there was none."""
     spent: Place = START
     damage: str = ""
     """Why the journals cannot be believed; empty if they can. Nothing else here counts then."""
@@ -72,14 +74,8 @@ def read(segments: Segments, element: ElementUuid) -> History:
 
 def _read(segments: Segments, element: ElementUuid) -> History:
     sync_folder(segments.fs, segments.root)
-    found = [_segment(segments, place) for place in segments.places()]
     history = History()
-    for segment in found:
-        for record in segment.records:
-            if isinstance(record, Head | Checkpoint):
-                history.spent = max(history.spent, record.spent)
-                history.applied = max(history.applied, record.applied)
-    needed = [each for each in found if each.place >= history.spent]
+    needed = _needed(segments, history)
     _check(needed, history.spent, element)
     for segment in needed:
         if segment.scan.torn:
@@ -88,8 +84,26 @@ def _read(segments: Segments, element: ElementUuid) -> History:
         for record in segment.records:
             _note(history, record)
     history.commits.sort(key=lambda each: each.number)
-    history.last = max([history.applied, *(each.number for each in history.commits)])
+    numbers = [each.number for each in history.commits]
+    history.last = max([history.applied, *numbers])
+    before = [head.number for each in needed for head in each.records[:1] if isinstance(head, Head)]
+    history.number = max([number for number in before if number is not None] or [history.last])
+    history.number = max([history.number, *numbers])
     return history
+
+
+def _needed(segments: Segments, history: History) -> list[_Segment]:
+    """The segments that are not spent, oldest first. From the newest backwards: spent ones may be kept for long."""
+    found: list[_Segment] = []
+    for place in reversed(segments.places()):
+        if place < history.spent:
+            break
+        found.append(_segment(segments, place))
+        for record in found[-1].records:
+            if isinstance(record, Head | Checkpoint):
+                history.spent = max(history.spent, record.spent)
+                history.applied = max(history.applied, record.applied)
+    return [each for each in reversed(found) if each.place >= history.spent]
 
 
 def _segment(segments: Segments, place: Place) -> _Segment:

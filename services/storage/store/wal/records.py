@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
 from services.model.errors import ValidationFailed
+from services.model.feed import ChangeKind
 from services.model.ids import ElementUuid, FileId, parse_file_id
 
 EPOCH_SHIFT = 32
@@ -22,6 +24,20 @@ class Op(StrEnum):
     """Of the attributes: a user's change, a deletion, an expiry."""
     PURGE = "purge"
     """Data and attributes go for good."""
+    MODE = "mode"
+    """To no file: `mode.json` is replaced. `old` and `new` are its revisions."""
+
+
+NO_FILE = FileId("")
+"""Of what is about the element as a whole."""
+KINDS = {
+    Op.CREATE: ChangeKind.CREATED,
+    Op.UPDATE: ChangeKind.UPDATED,
+    Op.PURGE: ChangeKind.PURGED,
+    Op.MODE: ChangeKind.MODE_CHANGED,
+}
+"""What a transaction is called in the change feed, unless it says more exactly."""
+LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -30,6 +46,10 @@ class Place:
 
     epoch: int
     segment: int
+
+
+START = Place(0, 0)
+"""Before every segment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +61,10 @@ class Head:
     place: Place
     applied: int
     spent: Place
+    number: int | None
+    """Of the last commit before this segment; None: written before there was a feed."""
+    at: datetime
+    """When the segment was begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +82,7 @@ class Begin:
     """Revision before; 0 for a file that is made."""
     new: int
     """Revision after; 0 for a file that goes."""
+    kind: ChangeKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +93,7 @@ class Commit:
     number: int
     file_id: FileId
     name: str
+    kind: ChangeKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,42 +135,55 @@ def decode(payload: bytes) -> list[Record]:
 
 def _members(record: Record) -> dict[str, Any]:
     match record:
-        case Begin(tx, op, file_id, name, size, sha256, old, new):
+        case Begin(tx, op, file_id, name, size, sha256, old, new, kind):
             return {"r": "begin", "tx": tx, "op": op, "file": file_id, "name": name,
-                    "size": size, "sha256": sha256, "old": old, "new": new}  # fmt: skip
-        case Commit(tx, number, file_id, name):
-            return {"r": "commit", "tx": tx, "number": number, "file": file_id, "name": name}
+                    "size": size, "sha256": sha256, "old": old, "new": new, "kind": kind}  # fmt: skip
+        case Commit(tx, number, file_id, name, kind):
+            return {"r": "commit", "tx": tx, "number": number, "file": file_id, "name": name, "kind": kind}
         case Abort(tx):
             return {"r": "abort", "tx": tx}
         case Checkpoint(applied, spent):
             return {"r": "checkpoint", "applied": applied, "spent": [spent.epoch, spent.segment]}
-        case Head(element, lineage, place, applied, spent):
+        case Head(element, lineage, place, applied, spent, number, at):
             return {"r": "head", "element": element, "lineage": lineage, "epoch": place.epoch,
-                    "segment": place.segment, "applied": applied, "spent": [spent.epoch, spent.segment]}  # fmt: skip
+                    "segment": place.segment, "applied": applied, "spent": [spent.epoch, spent.segment],
+                    "number": number, "at": at.astimezone(UTC).isoformat(timespec="milliseconds")}  # fmt: skip
 
 
 def _record(m: dict[str, Any]) -> Record:
     match m["r"]:
         case "begin":
-            return Begin(int(m["tx"]), Op(m["op"]), parse_file_id(m["file"]), _name(m["name"]), int(m["size"]),
-                         str(m["sha256"]), int(m["old"]), int(m["new"]))  # fmt: skip
+            op = Op(m["op"])
+            kind = ChangeKind(m.get("kind", KINDS[op]))
+            return Begin(int(m["tx"]), op, *_file(m, kind), int(m["size"]), str(m["sha256"]), int(m["old"]),
+                         int(m["new"]), kind)  # fmt: skip
         case "commit":
-            return Commit(int(m["tx"]), int(m["number"]), parse_file_id(m["file"]), _name(m["name"]))
+            kind = ChangeKind(m.get("kind", ChangeKind.UPDATED))
+            return Commit(int(m["tx"]), int(m["number"]), *_file(m, kind), kind)
         case "abort":
             return Abort(int(m["tx"]))
         case "checkpoint":
             return Checkpoint(int(m["applied"]), Place(*map(int, m["spent"])))
         case "head":
-            place = Place(int(m["epoch"]), int(m["segment"]))
+            place, number = Place(int(m["epoch"]), int(m["segment"])), m.get("number")
             return Head(
                 ElementUuid(str(m["element"])),
                 str(m["lineage"]),
                 place,
                 int(m["applied"]),
                 Place(*map(int, m["spent"])),
+                None if number is None else int(number),
+                datetime.fromisoformat(m["at"]) if "at" in m else LONG_AGO,
             )
         case other:
             raise ValueError(f"record {other!r}")
+
+
+def _file(m: dict[str, Any], kind: ChangeKind) -> tuple[FileId, str]:
+    """Id and name."""
+    if kind is ChangeKind.MODE_CHANGED:
+        return NO_FILE, ""
+    return parse_file_id(m["file"]), _name(m["name"])
 
 
 def _name(text: Any) -> str:

@@ -16,6 +16,7 @@ from services.storage.store.disk import Disk
 from services.storage.store.documents import DocumentFiles
 from services.storage.store.durable import sync_file, sync_folder
 from services.storage.store.fs import READ
+from services.storage.store.modefile import read_mode
 from services.storage.store.wal.reading import History
 from services.storage.store.wal.records import Begin, Op
 
@@ -41,6 +42,8 @@ class Recovery:
             done = self._create(begin)
         elif begin.op is Op.UPDATE:
             done = self._update(begin)
+        elif begin.op is Op.MODE:
+            done = self._mode(begin)
         else:
             done = self._purge(begin)
         log.warning("a transaction was open", op=begin.op, file_id=begin.file_id, happened=done)
@@ -67,6 +70,14 @@ class Recovery:
         if document is not None and document.attributes.revision != begin.old:
             return False
         self._remove(begin)
+        return True
+
+    def _mode(self, begin: Begin) -> bool:
+        kept = read_mode(self._fs, self._layout)
+        if kept is None or kept.revision < begin.new:
+            return False
+        sync_file(self._fs, self._layout.mode)
+        sync_folder(self._fs, self._layout.root)
         return True
 
     def _remove(self, begin: Begin) -> None:

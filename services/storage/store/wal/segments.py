@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from services.storage.store.durable import sync_folder, write_all
-from services.storage.store.fs import CREATE, WRITE, FileSystem, Kind
+from services.storage.store.fs import CREATE, READ, WRITE, FileSystem, Kind
 from services.storage.store.wal.records import Place
 
 _EPOCH = re.compile(r"[0-9]{10}")
@@ -38,6 +38,17 @@ class Segments:
         """The epochs that have a folder here, oldest first."""
         found = self.fs.entries(self.root)
         return sorted(int(each.name) for each in found if each.kind is Kind.FOLDER and _EPOCH.fullmatch(each.name))
+
+    def read(self, place: Place, offset: int, most: int) -> bytes:
+        """What a segment holds from `offset` on. Raises `FileNotFoundError` if it was removed."""
+        descriptor = self.fs.open(self.path(place), READ)
+        try:
+            data = self.fs.read(descriptor, most, offset)
+            while len(data) < most and (more := self.fs.read(descriptor, most - len(data), offset + len(data))):
+                data += more
+            return data
+        finally:
+            self.fs.close(descriptor)
 
     def make_folder(self, epoch: int) -> None:
         """The folder of a new epoch, durably."""

@@ -6,13 +6,14 @@ import contextlib
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from services.chassis.logs import get_logger
+from services.model.clock import Clock
 from services.model.errors import FileDamaged
+from services.model.feed import Destroyed
 from services.model.ids import ElementUuid, FileId
-from services.storage.domain.collecting import Destroyed
 from services.storage.domain.documents import Document
 from services.storage.store.destroyed import DestroyedLog
 from services.storage.store.disk import Disk
@@ -22,10 +23,12 @@ from services.storage.store.index import Index
 from services.storage.store.refusal import ElementRefused
 from services.storage.store.wal import reading
 from services.storage.store.wal.journal import Done, Journal, Origin
+from services.storage.store.wal.kept import Kept, Source
 from services.storage.store.wal.reading import History
-from services.storage.store.wal.records import EPOCH_SHIFT, Commit
+from services.storage.store.wal.records import EPOCH_SHIFT, NO_FILE, Commit
 from services.storage.store.wal.recovery import Recovery
 from services.storage.store.wal.segments import Segments
+from services.storage.store.wal.tail import Tail
 
 REPLAY_STEP = 1000
 """Files that the index is told of at a time."""
@@ -41,52 +44,61 @@ class JournalOptions:
     segment_bytes: int
     reset: str
     """SE_WAL_RESET: the element whose damaged journal is to be set aside; empty: none."""
+    retention: timedelta
+    """For how long commits are kept at least, for those who follow the changes."""
 
 
 def take_over(
     disk: Disk, options: JournalOptions, *, index: Index, documents: DocumentFiles, element: ElementUuid, epoch: int,
-    now: datetime,
-) -> Journal:  # fmt: skip
-    """The journal of this epoch, everything open settled, the index up to date if it can be.
+    clock: Clock,
+) -> tuple[Journal, Source]:  # fmt: skip
+    """The journal of this epoch and what those need who follow it.
 
-    If the old journals are damaged nothing is settled, and the element does not write. Raises `ElementRefused`,
-    `OSError`.
+    Everything open is settled, the index up to date if it can be. If the old journals are damaged nothing is settled,
+    and the element does not write. Raises `ElementRefused`, `OSError`.
     """
     segments = Segments(disk.fs, options.folder)
     _make_folder(disk, options.folder)
     history = reading.read(segments, element)
     if history.damage and options.reset:
-        _set_aside(segments, options.reset, element, history, now)
+        _set_aside(segments, options.reset, element, history, clock.now())
         history = History()
     lineage = history.lineage or secrets.token_hex(8)
+    tail = Tail()
     journal = _journal(segments, disk, options, index, Origin(
-        element, lineage, epoch, max(history.last, epoch - 1 << EPOCH_SHIFT), history.spent
-    ))  # fmt: skip
+        element, lineage, epoch, max(history.last, epoch - 1 << EPOCH_SHIFT), history.spent, history.number
+    ), tail=tail, clock=clock)  # fmt: skip
+    source = Source(f"{element}.{lineage}", tail, Kept(segments, lineage))
     if history.damage:
         index.resume(element, lineage, range(0))
         disk.health.stop(
             f"the journal is damaged ({history.damage}): files are served, nothing is written. To set the journal "
             f"aside and go on, start once with SE_WAL_RESET={element}"
         )
-        return journal
+        return journal, source
     resolved = Recovery(disk, documents).settle(history)
     commits = journal.start(resolved)
     index.resume(element, lineage, range(history.applied, history.last + 1))
     _replay(index, documents, DestroyedLog(disk), [*history.commits, *commits], journal.last)
     journal.checkpoint()
-    return journal
+    return journal, source
 
 
-def _journal(segments: Segments, disk: Disk, options: JournalOptions, index: Index, origin: Origin) -> Journal:
+def _journal(
+    segments: Segments, disk: Disk, options: JournalOptions, index: Index, origin: Origin, *, tail: Tail, clock: Clock
+) -> Journal:
     def durable(done: Sequence[Done]) -> None:
         if done:
             index.put(
-                [each.document for each in done if isinstance(each.document, Document)],
-                destroyed=[each.document for each in done if isinstance(each.document, Destroyed)],
+                [each.subject for each in done if isinstance(each.subject, Document)],
+                destroyed=[each.subject for each in done if isinstance(each.subject, Destroyed)],
                 applied=done[-1].number,
             )
 
-    return Journal(segments, disk.health, origin, size=options.segment_bytes, durable=durable, settled=index.settle)
+    return Journal(
+        segments, disk.health, origin, size=options.segment_bytes, durable=durable, settled=index.settle,
+        tail=tail, clock=clock, retention=options.retention,
+    )  # fmt: skip
 
 
 def _make_folder(disk: Disk, folder: Path) -> None:
@@ -109,7 +121,8 @@ def _replay(
     index: Index, documents: DocumentFiles, log_of_destroyed: DestroyedLog, commits: Iterable[Commit], last: int
 ) -> None:
     """Tell the index what has become of the files that it may have missed; the disk says what."""
-    missed = {each.file_id: each.name for each in commits if each.number > index.applied} if index.complete else {}
+    new = [each for each in commits if each.number > index.applied and each.file_id != NO_FILE]
+    missed = {each.file_id: each.name for each in new} if index.complete else {}
     pending, gone = list(missed.items()), set[FileId]()
     for start in range(0, len(pending), REPLAY_STEP):
         found: list[Document] = []

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from services.model.errors import FileDeleted, StorageFull, StorageUnavailable
+from services.model.feed import Destroyed
 from services.model.files import FileStatus
 from services.model.ids import FileId
 from services.model.paging import PageRequest
-from services.storage.domain.collecting import Destroyed
 from services.storage.domain.documents import Document
 from services.storage.store.element import Element
 from tests.doubles.disks import SKIPPED, Call, PowerCut, StrictDisk, WatchedDisk

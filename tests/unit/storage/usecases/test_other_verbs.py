@@ -140,7 +140,7 @@ async def test_an_archive_serves_attributes_only(download: DownloadFile, gate: M
     with pytest.raises(ModeNotAllowed):
         await frames(download)
     assert (await GetFile(gate=gate, files=stored)(FILE_ID)).file_id == FILE_ID
-    assert (await ListFiles(gate=gate, files=stored)(None, PageRequest())).total == 1
+    assert (await ListFiles(gate=gate, files=stored, feed=stored.feed)(None, PageRequest())).total == 1
 
 
 async def test_an_update_changes_the_attributes(update: UpdateFile, stored: MemoryFiles) -> None:
@@ -196,12 +196,12 @@ async def test_an_element_describes_itself(gate: ModeGate, stored: MemoryFiles) 
 async def test_a_listing_is_refused_while_it_would_be_a_part(gate: ModeGate, stored: MemoryFiles) -> None:
     stored.index_complete = False
     with pytest.raises(StorageUnavailable):
-        await ListFiles(gate=gate, files=stored)(None, PageRequest())
+        await ListFiles(gate=gate, files=stored, feed=stored.feed)(None, PageRequest())
 
 
 async def test_a_status_that_was_written_down_counts_in_listings(gate: ModeGate, stored: MemoryFiles) -> None:
     document = stored.documents[FILE_ID]
     stored.documents[FILE_ID] = replace(document, attributes=replace(document.attributes, status=FileStatus.EXPIRED))
-    listing = ListFiles(gate=gate, files=stored)
+    listing = ListFiles(gate=gate, files=stored, feed=stored.feed)
     assert (await listing(FileStatus.EXPIRED, PageRequest())).total == 1
     assert (await listing(FileStatus.ACTIVE, PageRequest())).total == 0

@@ -23,12 +23,13 @@ _sym_db = _symbol_database.Default()
 
 
 from artstore.auth.v1 import requires_pb2 as artstore_dot_auth_dot_v1_dot_requires__pb2
+from artstore.storage.v1 import feed_pb2 as artstore_dot_storage_dot_v1_dot_feed__pb2
 from artstore.types.v1 import element_pb2 as artstore_dot_types_dot_v1_dot_element__pb2
 from artstore.types.v1 import file_pb2 as artstore_dot_types_dot_v1_dot_file__pb2
 from artstore.types.v1 import page_pb2 as artstore_dot_types_dot_v1_dot_page__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!artstore/storage/v1/storage.proto\x12\x13\x61rtstore.storage.v1\x1a\x1f\x61rtstore/auth/v1/requires.proto\x1a\x1f\x61rtstore/types/v1/element.proto\x1a\x1c\x61rtstore/types/v1/file.proto\x1a\x1c\x61rtstore/types/v1/page.proto\"\x10\n\x0eGetInfoRequest\"?\n\x0fGetInfoResponse\x12,\n\x04info\x18\x01 \x01(\x0b\x32\x1e.artstore.types.v1.ElementInfo\"!\n\x0eGetFileRequest\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\"8\n\x0fGetFileResponse\x12%\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x17.artstore.types.v1.File\"o\n\x10ListFilesRequest\x12-\n\x06status\x18\x01 \x01(\x0e\x32\x1d.artstore.types.v1.FileStatus\x12,\n\x04page\x18\x02 \x01(\x0b\x32\x1e.artstore.types.v1.PageRequest\"f\n\x11ListFilesResponse\x12&\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x17.artstore.types.v1.File\x12)\n\x04page\x18\x02 \x01(\x0b\x32\x1b.artstore.types.v1.PageInfo\"O\n\x0f\x44ownloadRequest\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\x12+\n\x05range\x18\x02 \x01(\x0b\x32\x1c.artstore.types.v1.ByteRange\"\x9a\x01\n\x10\x44ownloadResponse\x12\x35\n\x06header\x18\x01 \x01(\x0b\x32#.artstore.storage.v1.DownloadHeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x12\x35\n\x07trailer\x18\x03 \x01(\x0b\x32\".artstore.types.v1.DownloadTrailerH\x00\x42\x07\n\x05\x66rame\"d\n\x0e\x44ownloadHeader\x12%\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x17.artstore.types.v1.File\x12+\n\x05range\x18\x02 \x01(\x0b\x32\x1c.artstore.types.v1.ByteRange\"\x8a\x01\n\rUploadRequest\x12,\n\x06header\x18\x01 \x01(\x0b\x32\x1a.artstore.types.v1.NewFileH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x12\x31\n\x06\x63ommit\x18\x03 \x01(\x0b\x32\x1f.artstore.types.v1.UploadCommitH\x00\x42\x07\n\x05\x66rame\"7\n\x0eUploadResponse\x12%\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x17.artstore.types.v1.File\"n\n\x11UpdateFileRequest\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\x12-\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x1d.artstore.types.v1.FileChange\x12\x19\n\x11\x65xpected_revision\x18\x03 \x01(\x03\";\n\x12UpdateFileResponse\x12%\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x17.artstore.types.v1.File\"?\n\x11\x44\x65leteFileRequest\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\x12\x19\n\x11\x65xpected_revision\x18\x02 \x01(\x03\";\n\x12\x44\x65leteFileResponse\x12%\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x17.artstore.types.v1.File2\xa7\x04\n\x12StorageReadService\x12x\n\x07GetInfo\x12#.artstore.storage.v1.GetInfoRequest\x1a$.artstore.storage.v1.GetInfoResponse\"\"\x8a\xe7\x18\x1e\n\x0cstorage:read\x12\x05\x61\x64min\x12\x07storage\x12\x87\x01\n\x07GetFile\x12#.artstore.storage.v1.GetFileRequest\x1a$.artstore.storage.v1.GetFileResponse\"1\x8a\xe7\x18-\n\nfiles:read\x12\x05query\x12\x08ingester\x12\x05\x61\x64min\x12\x07storage\x12~\n\tListFiles\x12%.artstore.storage.v1.ListFilesRequest\x1a&.artstore.storage.v1.ListFilesResponse\"\"\x8a\xe7\x18\x1e\n\x0cstorage:read\x12\x05\x61\x64min\x12\x07storage\x12\x8c\x01\n\x08\x44ownload\x12$.artstore.storage.v1.DownloadRequest\x1a%.artstore.storage.v1.DownloadResponse\"1\x8a\xe7\x18-\n\nfiles:read\x12\x05query\x12\x08ingester\x12\x05\x61\x64min\x12\x07storage0\x01\x32\x9c\x03\n\x13StorageWriteService\x12y\n\x06Upload\x12\".artstore.storage.v1.UploadRequest\x1a#.artstore.storage.v1.UploadResponse\"$\x8a\xe7\x18 \n\x0b\x66iles:write\x12\x08ingester\x12\x07storage(\x01\x12\x83\x01\n\nUpdateFile\x12&.artstore.storage.v1.UpdateFileRequest\x1a\'.artstore.storage.v1.UpdateFileResponse\"$\x8a\xe7\x18 \n\x0b\x66iles:write\x12\x08ingester\x12\x07storage\x12\x83\x01\n\nDeleteFile\x12&.artstore.storage.v1.DeleteFileRequest\x1a\'.artstore.storage.v1.DeleteFileResponse\"$\x8a\xe7\x18 \n\x0b\x66iles:write\x12\x08ingester\x12\x07storageb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!artstore/storage/v1/storage.proto\x12\x13\x61rtstore.storage.v1\x1a\x1f\x61rtstore/auth/v1/requires.proto\x1a\x1e\x61rtstore/storage/v1/feed.proto\x1a\x1f\x61rtstore/types/v1/element.proto\x1a\x1c\x61rtstore/types/v1/file.proto\x1a\x1c\x61rtstore/types/v1/page.proto\"\x10\n\x0eGetInfoRequest\"?\n\x0fGetInfoResponse\x12,\n\x04info\x18\x01 \x01(\x0b\x32\x1e.artstore.types.v1.ElementInfo\"!\n\x0eGetFileRequest\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\"8\n\x0fGetFileResponse\x12%\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x17.artstore.types.v1.File\"o\n\x10ListFilesRequest\x12-\n\x06status\x18\x01 \x01(\x0e\x32\x1d.artstore.types.v1.FileStatus\x12,\n\x04page\x18\x02 \x01(\x0b\x32\x1e.artstore.types.v1.PageRequest\"\x9b\x01\n\x11ListFilesResponse\x12&\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x17.artstore.types.v1.File\x12)\n\x04page\x18\x02 \x01(\x0b\x32\x1b.artstore.types.v1.PageInfo\x12\x33\n\x08position\x18\x03 \x01(\x0b\x32!.artstore.storage.v1.FeedPosition\"O\n\x0f\x44ownloadRequest\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\x12+\n\x05range\x18\x02 \x01(\x0b\x32\x1c.artstore.types.v1.ByteRange\"\x9a\x01\n\x10\x44ownloadResponse\x12\x35\n\x06header\x18\x01 \x01(\x0b\x32#.artstore.storage.v1.DownloadHeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x12\x35\n\x07trailer\x18\x03 \x01(\x0b\x32\".artstore.types.v1.DownloadTrailerH\x00\x42\x07\n\x05\x66rame\"d\n\x0e\x44ownloadHeader\x12%\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x17.artstore.types.v1.File\x12+\n\x05range\x18\x02 \x01(\x0b\x32\x1c.artstore.types.v1.ByteRange\"\x8a\x01\n\rUploadRequest\x12,\n\x06header\x18\x01 \x01(\x0b\x32\x1a.artstore.types.v1.NewFileH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x12\x31\n\x06\x63ommit\x18\x03 \x01(\x0b\x32\x1f.artstore.types.v1.UploadCommitH\x00\x42\x07\n\x05\x66rame\"7\n\x0eUploadResponse\x12%\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x17.artstore.types.v1.File\"n\n\x11UpdateFileRequest\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\x12-\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x1d.artstore.types.v1.FileChange\x12\x19\n\x11\x65xpected_revision\x18\x03 \x01(\x03\";\n\x12UpdateFileResponse\x12%\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x17.artstore.types.v1.File\"?\n\x11\x44\x65leteFileRequest\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\x12\x19\n\x11\x65xpected_revision\x18\x02 \x01(\x03\";\n\x12\x44\x65leteFileResponse\x12%\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x17.artstore.types.v1.File2\xa7\x04\n\x12StorageReadService\x12x\n\x07GetInfo\x12#.artstore.storage.v1.GetInfoRequest\x1a$.artstore.storage.v1.GetInfoResponse\"\"\x8a\xe7\x18\x1e\n\x0cstorage:read\x12\x05\x61\x64min\x12\x07storage\x12\x87\x01\n\x07GetFile\x12#.artstore.storage.v1.GetFileRequest\x1a$.artstore.storage.v1.GetFileResponse\"1\x8a\xe7\x18-\n\nfiles:read\x12\x05query\x12\x08ingester\x12\x05\x61\x64min\x12\x07storage\x12~\n\tListFiles\x12%.artstore.storage.v1.ListFilesRequest\x1a&.artstore.storage.v1.ListFilesResponse\"\"\x8a\xe7\x18\x1e\n\x0cstorage:read\x12\x05\x61\x64min\x12\x07storage\x12\x8c\x01\n\x08\x44ownload\x12$.artstore.storage.v1.DownloadRequest\x1a%.artstore.storage.v1.DownloadResponse\"1\x8a\xe7\x18-\n\nfiles:read\x12\x05query\x12\x08ingester\x12\x05\x61\x64min\x12\x07storage0\x01\x32\x9c\x03\n\x13StorageWriteService\x12y\n\x06Upload\x12\".artstore.storage.v1.UploadRequest\x1a#.artstore.storage.v1.UploadResponse\"$\x8a\xe7\x18 \n\x0b\x66iles:write\x12\x08ingester\x12\x07storage(\x01\x12\x83\x01\n\nUpdateFile\x12&.artstore.storage.v1.UpdateFileRequest\x1a\'.artstore.storage.v1.UpdateFileResponse\"$\x8a\xe7\x18 \n\x0b\x66iles:write\x12\x08ingester\x12\x07storage\x12\x83\x01\n\nDeleteFile\x12&.artstore.storage.v1.DeleteFileRequest\x1a\'.artstore.storage.v1.DeleteFileResponse\"$\x8a\xe7\x18 \n\x0b\x66iles:write\x12\x08ingester\x12\x07storageb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,38 +50,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STORAGEWRITESERVICE'].methods_by_name['UpdateFile']._serialized_options = b'\212\347\030 \n\013files:write\022\010ingester\022\007storage'
   _globals['_STORAGEWRITESERVICE'].methods_by_name['DeleteFile']._loaded_options = None
   _globals['_STORAGEWRITESERVICE'].methods_by_name['DeleteFile']._serialized_options = b'\212\347\030 \n\013files:write\022\010ingester\022\007storage'
-  _globals['_GETINFOREQUEST']._serialized_start=184
-  _globals['_GETINFOREQUEST']._serialized_end=200
-  _globals['_GETINFORESPONSE']._serialized_start=202
-  _globals['_GETINFORESPONSE']._serialized_end=265
-  _globals['_GETFILEREQUEST']._serialized_start=267
-  _globals['_GETFILEREQUEST']._serialized_end=300
-  _globals['_GETFILERESPONSE']._serialized_start=302
-  _globals['_GETFILERESPONSE']._serialized_end=358
-  _globals['_LISTFILESREQUEST']._serialized_start=360
-  _globals['_LISTFILESREQUEST']._serialized_end=471
-  _globals['_LISTFILESRESPONSE']._serialized_start=473
-  _globals['_LISTFILESRESPONSE']._serialized_end=575
-  _globals['_DOWNLOADREQUEST']._serialized_start=577
-  _globals['_DOWNLOADREQUEST']._serialized_end=656
-  _globals['_DOWNLOADRESPONSE']._serialized_start=659
-  _globals['_DOWNLOADRESPONSE']._serialized_end=813
-  _globals['_DOWNLOADHEADER']._serialized_start=815
-  _globals['_DOWNLOADHEADER']._serialized_end=915
-  _globals['_UPLOADREQUEST']._serialized_start=918
-  _globals['_UPLOADREQUEST']._serialized_end=1056
-  _globals['_UPLOADRESPONSE']._serialized_start=1058
-  _globals['_UPLOADRESPONSE']._serialized_end=1113
-  _globals['_UPDATEFILEREQUEST']._serialized_start=1115
-  _globals['_UPDATEFILEREQUEST']._serialized_end=1225
-  _globals['_UPDATEFILERESPONSE']._serialized_start=1227
-  _globals['_UPDATEFILERESPONSE']._serialized_end=1286
-  _globals['_DELETEFILEREQUEST']._serialized_start=1288
-  _globals['_DELETEFILEREQUEST']._serialized_end=1351
-  _globals['_DELETEFILERESPONSE']._serialized_start=1353
-  _globals['_DELETEFILERESPONSE']._serialized_end=1412
-  _globals['_STORAGEREADSERVICE']._serialized_start=1415
-  _globals['_STORAGEREADSERVICE']._serialized_end=1966
-  _globals['_STORAGEWRITESERVICE']._serialized_start=1969
-  _globals['_STORAGEWRITESERVICE']._serialized_end=2381
+  _globals['_GETINFOREQUEST']._serialized_start=216
+  _globals['_GETINFOREQUEST']._serialized_end=232
+  _globals['_GETINFORESPONSE']._serialized_start=234
+  _globals['_GETINFORESPONSE']._serialized_end=297
+  _globals['_GETFILEREQUEST']._serialized_start=299
+  _globals['_GETFILEREQUEST']._serialized_end=332
+  _globals['_GETFILERESPONSE']._serialized_start=334
+  _globals['_GETFILERESPONSE']._serialized_end=390
+  _globals['_LISTFILESREQUEST']._serialized_start=392
+  _globals['_LISTFILESREQUEST']._serialized_end=503
+  _globals['_LISTFILESRESPONSE']._serialized_start=506
+  _globals['_LISTFILESRESPONSE']._serialized_end=661
+  _globals['_DOWNLOADREQUEST']._serialized_start=663
+  _globals['_DOWNLOADREQUEST']._serialized_end=742
+  _globals['_DOWNLOADRESPONSE']._serialized_start=745
+  _globals['_DOWNLOADRESPONSE']._serialized_end=899
+  _globals['_DOWNLOADHEADER']._serialized_start=901
+  _globals['_DOWNLOADHEADER']._serialized_end=1001
+  _globals['_UPLOADREQUEST']._serialized_start=1004
+  _globals['_UPLOADREQUEST']._serialized_end=1142
+  _globals['_UPLOADRESPONSE']._serialized_start=1144
+  _globals['_UPLOADRESPONSE']._serialized_end=1199
+  _globals['_UPDATEFILEREQUEST']._serialized_start=1201
+  _globals['_UPDATEFILEREQUEST']._serialized_end=1311
+  _globals['_UPDATEFILERESPONSE']._serialized_start=1313
+  _globals['_UPDATEFILERESPONSE']._serialized_end=1372
+  _globals['_DELETEFILEREQUEST']._serialized_start=1374
+  _globals['_DELETEFILEREQUEST']._serialized_end=1437
+  _globals['_DELETEFILERESPONSE']._serialized_start=1439
+  _globals['_DELETEFILERESPONSE']._serialized_end=1498
+  _globals['_STORAGEREADSERVICE']._serialized_start=1501
+  _globals['_STORAGEREADSERVICE']._serialized_end=2052
+  _globals['_STORAGEWRITESERVICE']._serialized_start=2055
+  _globals['_STORAGEWRITESERVICE']._serialized_end=2467
 # @@protoc_insertion_point(module_scope)

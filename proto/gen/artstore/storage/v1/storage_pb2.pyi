@@ -3,6 +3,7 @@
 isort:skip_file
 A storage element: bytes and attributes in one directory. Never reachable through the public door."""
 
+from artstore.storage.v1 import feed_pb2 as _feed_pb2
 from artstore.types.v1 import element_pb2 as _element_pb2
 from artstore.types.v1 import file_pb2 as _file_pb2
 from artstore.types.v1 import page_pb2 as _page_pb2
@@ -144,6 +145,7 @@ class ListFilesResponse(_message.Message):
 
     FILES_FIELD_NUMBER: _builtins.int
     PAGE_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def files(self) -> _containers.RepeatedCompositeFieldContainer[_file_pb2.File]:
         """The rows."""
@@ -152,15 +154,22 @@ class ListFilesResponse(_message.Message):
     def page(self) -> _page_pb2.PageInfo:
         """Where the page lies."""
 
+    @_builtins.property
+    def position(self) -> _feed_pb2.FeedPosition:
+        """On the first page (no cursor): where the change feed stood before the first row was looked up, so that every change
+        which the listing may lack comes after it. Unset while the element has no feed, its journal being damaged.
+        """
+
     def __init__(
         self,
         *,
         files: _abc.Iterable[_file_pb2.File] | None = ...,
         page: _page_pb2.PageInfo | None = ...,
+        position: _feed_pb2.FeedPosition | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page", "position", b"position"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["files", b"files", "page", b"page"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["files", b"files", "page", b"page", "position", b"position"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

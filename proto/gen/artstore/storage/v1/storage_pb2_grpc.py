@@ -76,7 +76,8 @@ class StorageReadServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListFiles(self, request, context):
-        """Files by status, oldest first.
+        """Files by status, oldest first. With StorageFeedService.ListDestroyed that is all that the element knows.
+        STORAGE_UNAVAILABLE while its index is being made: a part is never given for the whole.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

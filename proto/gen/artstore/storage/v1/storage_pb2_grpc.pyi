@@ -38,7 +38,9 @@ class StorageReadServiceStub:
     GetFile: _grpc.UnaryUnaryMultiCallable[_storage_pb2.GetFileRequest, _storage_pb2.GetFileResponse]
     """One file's attributes, read from the disk. NOT_FOUND."""
     ListFiles: _grpc.UnaryUnaryMultiCallable[_storage_pb2.ListFilesRequest, _storage_pb2.ListFilesResponse]
-    """Files by status, oldest first."""
+    """Files by status, oldest first. With StorageFeedService.ListDestroyed that is all that the element knows.
+    STORAGE_UNAVAILABLE while its index is being made: a part is never given for the whole.
+    """
     Download: _grpc.UnaryStreamMultiCallable[_storage_pb2.DownloadRequest, _storage_pb2.DownloadResponse]
     """A file's content: header, chunks, trailer. A full read whose digest differs ends in an error, never in a trailer.
     NOT_FOUND, FILE_DELETED, FILE_EXPIRED, FILE_DAMAGED, FILE_MISSING, MODE_NOT_ALLOWED, RANGE_NOT_SATISFIABLE.
@@ -54,7 +56,9 @@ class StorageReadServiceAsyncStub(StorageReadServiceStub):
     GetFile: _aio.UnaryUnaryMultiCallable[_storage_pb2.GetFileRequest, _storage_pb2.GetFileResponse]  # type: ignore[assignment]
     """One file's attributes, read from the disk. NOT_FOUND."""
     ListFiles: _aio.UnaryUnaryMultiCallable[_storage_pb2.ListFilesRequest, _storage_pb2.ListFilesResponse]  # type: ignore[assignment]
-    """Files by status, oldest first."""
+    """Files by status, oldest first. With StorageFeedService.ListDestroyed that is all that the element knows.
+    STORAGE_UNAVAILABLE while its index is being made: a part is never given for the whole.
+    """
     Download: _aio.UnaryStreamMultiCallable[_storage_pb2.DownloadRequest, _storage_pb2.DownloadResponse]  # type: ignore[assignment]
     """A file's content: header, chunks, trailer. A full read whose digest differs ends in an error, never in a trailer.
     NOT_FOUND, FILE_DELETED, FILE_EXPIRED, FILE_DAMAGED, FILE_MISSING, MODE_NOT_ALLOWED, RANGE_NOT_SATISFIABLE.
@@ -85,7 +89,9 @@ class StorageReadServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _storage_pb2.ListFilesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_storage_pb2.ListFilesResponse, _abc.Awaitable[_storage_pb2.ListFilesResponse]]:
-        """Files by status, oldest first."""
+        """Files by status, oldest first. With StorageFeedService.ListDestroyed that is all that the element knows.
+        STORAGE_UNAVAILABLE while its index is being made: a part is never given for the whole.
+        """
 
     @_abc_1.abstractmethod
     def Download(

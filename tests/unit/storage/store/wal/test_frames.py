@@ -6,9 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.model.feed import ChangeKind
 from services.model.ids import ElementUuid
 from services.storage.store.wal import frames
 from services.storage.store.wal.records import (
+    LONG_AGO,
+    NO_FILE,
     Abort,
     Begin,
     Checkpoint,
@@ -21,12 +24,14 @@ from services.storage.store.wal.records import (
     decode,
     encode,
 )
-from tests.unit.storage.samples import DIGEST, FILE_ID
+from tests.unit.storage.samples import DIGEST, FILE_ID, NOW
 
 RECORDS: list[Record] = [
-    Head(ElementUuid("9a09e694-c28b-424f-84ed-ec496ad78734"), "aa", Place(3, 2), 7, Place(3, 1)),
-    Begin((3 << 32) + 1, Op.CREATE, FILE_ID, "Договор №7_x.pdf", 5, DIGEST, 0, 1),
-    Commit((3 << 32) + 1, (3 << 32) + 9, FILE_ID, "Договор №7_x.pdf"),
+    Head(ElementUuid("9a09e694-c28b-424f-84ed-ec496ad78734"), "aa", Place(3, 2), 7, Place(3, 1), 6, NOW),
+    Begin((3 << 32) + 1, Op.CREATE, FILE_ID, "Договор №7_x.pdf", 5, DIGEST, 0, 1, ChangeKind.CREATED),
+    Begin((3 << 32) + 2, Op.MODE, NO_FILE, "", 0, "", 4, 5, ChangeKind.MODE_CHANGED),
+    Commit((3 << 32) + 1, (3 << 32) + 9, FILE_ID, "Договор №7_x.pdf", ChangeKind.CREATED),
+    Commit((3 << 32) + 2, (3 << 32) + 10, NO_FILE, "", ChangeKind.MODE_CHANGED),
     Abort((3 << 32) + 2),
     Checkpoint(9, Place(3, 1)),
 ]
@@ -34,6 +39,21 @@ RECORDS: list[Record] = [
 
 def test_records_are_read_as_they_were_written() -> None:
     assert decode(encode(RECORDS)) == RECORDS
+
+
+def test_records_of_a_version_without_a_change_feed_are_read() -> None:
+    """Format 1 as it was first written down: no kinds, and heads without number and time."""
+    text = encode(RECORDS[:2] + RECORDS[3:4]).decode()
+    for member in (',"number":6,"at":"2026-11-21T03:40:00.000+00:00"', ',"kind":"created"'):
+        assert member in text
+        text = text.replace(member, "")
+    head, begin, commit = decode(text.encode())
+    assert isinstance(head, Head)
+    assert (head.number, head.at) == (None, LONG_AGO)
+    assert isinstance(begin, Begin)
+    assert begin.kind is ChangeKind.CREATED
+    assert isinstance(commit, Commit)
+    assert commit.kind is ChangeKind.UPDATED
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "..", ".", "", "a\\u0000b"])

@@ -7,11 +7,13 @@ import errno
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from services.model.errors import StorageFull, StorageUnavailable
+from services.model.feed import ChangeKind
 from services.model.ids import ElementUuid
 from services.storage.domain.documents import Document
 from services.storage.store.health import WriteHealth
@@ -19,6 +21,8 @@ from services.storage.store.wal import reading
 from services.storage.store.wal.journal import Done, Journal, Origin
 from services.storage.store.wal.records import Op, Place
 from services.storage.store.wal.segments import Segments
+from services.storage.store.wal.tail import Tail
+from tests.doubles.clock import FakeClock
 from tests.doubles.disks import SKIPPED, Call, StrictDisk, WatchedDisk
 from tests.unit.storage.samples import attributes
 
@@ -30,15 +34,18 @@ DOCUMENT = Document(attributes(), "x.pdf")
 class Written:
     """A journal on a strict disk, and what it told the index."""
 
-    def __init__(self, size: int = 8 << 10) -> None:
+    def __init__(self, size: int = 8 << 10, retention: timedelta = timedelta(0)) -> None:
+        self.clock = FakeClock()
+        self.tail = Tail()
         self.disk = StrictDisk(ROOT)
         self.watched = WatchedDisk(self.disk)
         self.health = WriteHealth()
         self.done: list[Done] = []
         self.settles = True
         self.journal = Journal(
-            Segments(self.watched, ROOT), self.health, Origin(UUID, "aa", 3, 0, Place(0, 0)),
+            Segments(self.watched, ROOT), self.health, Origin(UUID, "aa", 3, 0, Place(0, 0), 0),
             size=size, durable=self._durable, settled=lambda: self.settles,
+            tail=self.tail, clock=self.clock, retention=retention,
         )  # fmt: skip
         assert self.journal.start([]) == []
 
@@ -72,7 +79,7 @@ def test_what_has_returned_is_durable() -> None:
     history = written.history()
     assert second not in history.open
     assert [each.tx for each in history.commits] == [first]
-    assert written.done == [Done((3 << 32) + 1, DOCUMENT)]
+    assert written.done == [Done((3 << 32) + 1, ChangeKind.UPDATED, DOCUMENT)]
     assert history.last == (3 << 32) + 1
 
 
