@@ -9,7 +9,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet, MethodDescriptorPr
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 
-CALLERS: Final = frozenset({"edge", "gateway", "ingester", "query", "admin", "admin_ui", "storage"})
+CALLERS: Final = frozenset({"edge", "gateway", "ingester", "query", "admin", "admin_ui", "storage", "operator"})
 """Modules that have a certificate."""
 
 SCOPES: Final = frozenset(f"{what}:{how}" for what in ("files", "storage", "admin") for how in ("read", "write"))

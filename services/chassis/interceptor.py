@@ -117,7 +117,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         module, storage_id = _peer(context)
         identity: Identity | None = None
         if self._authorization.needs_user(method):
-            identity = await self._authenticator.identify(metadata, module)
+            identity = await self._authenticator.identify(metadata, module, storage_id)
         callers.bind(Caller(module, storage_id, identity, given_id))
         try:
             self._authorization.check(method, module=module, identity=identity)

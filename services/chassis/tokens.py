@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 import json
+from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
 from cachetools import LRUCache
@@ -43,51 +44,53 @@ class KeySource(Protocol):
         ...
 
 
-class TokenVerifier:
-    """Turns bearers into identities. Verified tokens are remembered, by digest, until they expire."""
+class TokenReader:
+    """Tokens of one issuer, verified but for whom they are meant."""
 
-    def __init__(self, keys: KeySource, *, issuer: str, audience: str, clock: Clock, remembered: int = 10_000) -> None:
+    def __init__(
+        self,
+        keys: KeySource,
+        *,
+        issuer: str,
+        clock: Clock,
+        types: Collection[str | None] = (TOKEN_TYPE,),
+        subject: str = "admin",
+    ) -> None:
+        """`types`: what the header may say that the token is. `subject`: whose keys they are, for the log."""
         self._source = keys
         self._issuer = issuer
-        self._audience = audience
         self._clock = clock
+        self._types = types
+        self._of = subject
         self._keys: KeySet | None = None
-        self._kids: frozenset[str] = frozenset()
+        self.kids: frozenset[str] = frozenset()
+        """Of the keys that are known."""
         self._fetched = float("-inf")
         self._fetching: asyncio.Task[None] | None = None
-        self._verified: LRUCache[bytes, tuple[float, Identity]] = LRUCache(remembered)
 
-    async def verify(self, token: str) -> Identity:
-        """Return whom the token speaks for. Raises `Unauthorized`, or `ServiceUnavailable` while no key is known."""
-        now = self._clock.now().timestamp()
-        digest = hashlib.sha256(token.encode("utf-8", "replace")).digest()
-        known = self._verified.get(digest)
-        if known is not None and now < known[0]:
-            await self._keys_for(None)
-            return known[1]
+    async def claims(self, token: str) -> dict[str, Any]:
+        """Return what the token says, its audience not looked at: `sub` is text, `exp` a number.
+
+        Raises `Unauthorized`, or `ServiceUnavailable` while no key is known.
+        """
         if len(token) > MAX_TOKEN_LENGTH or token.count(".") != 2:
             raise Unauthorized(REFUSED)
-        expires, identity = self._checked(token, await self._keys_for(_kid(token)), now)
-        self._verified[digest] = (expires, identity)
-        return identity
-
-    def _checked(self, token: str, keys: KeySet, now: float) -> tuple[float, Identity]:
+        keys = await self._keys_for(_kid(token))
         try:
             decoded = jwt.decode(token, keys, algorithms=ALGORITHMS)
         except (JoseError, ValueError, TypeError, UnicodeError):
             raise Unauthorized(REFUSED) from None
         claims: dict[str, Any] = decoded.claims
-        if decoded.header.get("typ") != TOKEN_TYPE or not self._meant_for_us(claims) or not _timely(claims, now):
+        if decoded.header.get("typ") not in self._types or claims.get("iss") != self._issuer:
             raise Unauthorized(REFUSED)
-        subject, scope = claims.get("sub"), claims.get("scope", "")
-        if not isinstance(subject, str) or not subject or not isinstance(scope, str):
+        subject = claims.get("sub")
+        if not _timely(claims, self._clock.now().timestamp()) or not isinstance(subject, str) or not subject:
             raise Unauthorized(REFUSED)
-        return claims["exp"] + SKEW, Identity(Subject(subject), frozenset(scope.split()), token)
+        return claims
 
-    def _meant_for_us(self, claims: dict[str, Any]) -> bool:
-        audience = claims.get("aud")
-        audiences = audience if isinstance(audience, list) else [audience]
-        return claims.get("iss") == self._issuer and self._audience in audiences
+    async def keep_fresh(self) -> None:
+        """Have the keys fetched again if they are old. Raises `ServiceUnavailable` while none is known."""
+        await self._keys_for(None)
 
     async def _keys_for(self, kid: str | None) -> KeySet:
         """Return the key set.
@@ -96,7 +99,7 @@ class TokenVerifier:
         fetched, so that a slow Admin slows nobody.
         """
         age = self._clock.monotonic() - self._fetched
-        if self._keys is None or (kid is not None and kid not in self._kids and age > JWKS_MIN_AGE):
+        if self._keys is None or (kid is not None and kid not in self.kids and age > JWKS_MIN_AGE):
             await asyncio.shield(self._refresh())
         elif age > JWKS_MAX_AGE:
             _ = self._refresh()
@@ -115,12 +118,44 @@ class TokenVerifier:
         try:
             keys = KeySet.import_key_set(await self._source.jwks())  # type: ignore[arg-type]  # checked while parsing
         except (ArtStoreError, JoseError, ValueError, KeyError) as error:
-            log.warning("the key set could not be fetched; the old one stays in use", error=str(error))
+            log.warning("the key set could not be fetched; the old one stays in use", of=self._of, error=str(error))
             return
-        kids = frozenset(key.kid for key in keys.keys if key.kid)
-        if kids != self._kids:
+        self._keys, self.kids = keys, frozenset(key.kid for key in keys.keys if key.kid)
+
+
+class TokenVerifier:
+    """Turns bearers into identities. Verified tokens are remembered, by digest, until they expire."""
+
+    def __init__(self, keys: KeySource, *, issuer: str, audience: str, clock: Clock, remembered: int = 10_000) -> None:
+        self._reader = TokenReader(keys, issuer=issuer, clock=clock)
+        self._audience = audience
+        self._clock = clock
+        self._kids = self._reader.kids
+        self._verified: LRUCache[bytes, tuple[float, Identity]] = LRUCache(remembered)
+
+    async def verify(self, token: str) -> Identity:
+        """Return whom the token speaks for. Raises `Unauthorized`, or `ServiceUnavailable` while no key is known."""
+        digest = hashlib.sha256(token.encode("utf-8", "replace")).digest()
+        if self._kids != self._reader.kids:
             self._verified.clear()  # a token signed by a withdrawn key must not live on in the memory
-        self._keys, self._kids = keys, kids
+            self._kids = self._reader.kids
+        known = self._verified.get(digest)
+        if known is not None and self._clock.now().timestamp() < known[0]:
+            await self._reader.keep_fresh()
+            return known[1]
+        claims = await self._reader.claims(token)
+        scope = claims.get("scope", "")
+        if self._audience not in audiences(claims) or not isinstance(scope, str):
+            raise Unauthorized(REFUSED)
+        identity = Identity(Subject(claims["sub"]), frozenset(scope.split()), token)
+        self._verified[digest] = (claims["exp"] + SKEW, identity)
+        return identity
+
+
+def audiences(claims: Mapping[str, Any]) -> list[Any]:
+    """For whom a token is: one or several (RFC 7519 section 4.1.3)."""
+    audience = claims.get("aud")
+    return audience if isinstance(audience, list) else [audience]
 
 
 def _kid(token: str) -> str | None:

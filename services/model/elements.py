@@ -114,6 +114,7 @@ class Element:
         return ElementAddress(self.element_id, self.storage_id, self.endpoint)
 
 
+_AUDIENCE = "urn:artstore:storage:"
 _STORAGE_ID = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -125,6 +126,17 @@ def parse_storage_id(text: str, *, field: str = "storage_id") -> StorageId:
     if not _STORAGE_ID.fullmatch(text):
         raise ValidationFailed.of(field, "must be 1 to 63 lower-case letters, digits and inner hyphens")
     return StorageId(text)
+
+
+def element_audience(storage_id: StorageId) -> str:
+    """The `aud` of a token for one element alone, and the `resource` by which it is asked for (RFC 8707)."""
+    return _AUDIENCE + storage_id
+
+
+def element_of_audience(text: str) -> StorageId | None:
+    """The element for which `element_audience` gives `text`; None if there is none."""
+    label = text.removeprefix(_AUDIENCE)
+    return StorageId(label) if label != text and _STORAGE_ID.fullmatch(label) else None
 
 
 def parse_endpoint(text: str, *, field: str = "endpoint") -> str:

@@ -16,7 +16,7 @@ from services.standalone.console import Console
 from services.standalone.credentials import Credentials
 from services.standalone.database import Database
 from services.standalone.home import Home
-from services.standalone.plan import ELEMENTS, PORTS, Plan
+from services.standalone.plan import ELEMENTS, OPERATOR, PORTS, Plan
 from services.standalone.postgres import Cluster
 
 WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - only compared
@@ -75,7 +75,7 @@ def _database(settings: Settings, home: Home, sockets: Path, credentials: Creden
 
 def _certificates(settings: Settings, home: Home, console: Console) -> Mapping[str, certificates.Issued]:
     subjects = [
-        *(certificates.module(name) for name in ("admin", "ingester", "query", "gateway", "edge")),
+        *(certificates.module(name) for name in ("admin", "ingester", "query", "gateway", "edge", OPERATOR)),
         *(certificates.element(storage_id) for storage_id in ELEMENTS),
         _public(settings.bind),
     ]

@@ -7,7 +7,7 @@ from typing import Any
 
 from services.standalone import files
 from services.standalone.credentials import read
-from services.standalone.plan import ADMIN_USERNAME, Plan
+from services.standalone.plan import ADMIN_USERNAME, OPERATOR, Plan
 from services.standalone.processes import Child
 
 
@@ -22,6 +22,8 @@ def write(plan: Plan, children: Mapping[str, Child], *, secret_known: bool) -> N
         "client_secret": read(credentials.client_secret) if secret_known else None,
         "admin_username": ADMIN_USERNAME,
         "admin_password": read(credentials.admin_password),
+        "operator_cert": str(plan.certificates[OPERATOR].certificate),
+        "operator_key": str(plan.certificates[OPERATOR].key),
         "envoy_admin": str(plan.envoy_admin),
         "processes": {name: _process(child) for name, child in sorted(children.items())},
     }

@@ -24,6 +24,8 @@ ELEMENTS = {"se-edit-01": "edit", "se-rw-01": "rw"}
 """The storage elements, by storage id: the mode that each begins with."""
 
 AUDIENCE = "artstore"
+OPERATOR = "operator"
+"""The certificate for people's own tools: with it, and a token for one element, that element can be called."""
 ADMIN_USERNAME = "admin"
 
 PREFIXES = {"admin": "AM_", "ingester": "IM_", "query": "QM_", "gateway": "GW_", **dict.fromkeys(ELEMENTS, "SE_")}
@@ -128,6 +130,7 @@ class Plan:
             "SE_INDEX_DIR": str(folder / "index"),
             "SE_INIT": "true",
             "SE_MODE": mode,
+            "SE_JWKS_URL": f"{self.settings.base_url}/.well-known/jwks.json",
         }
         return self._service(
             storage_id,

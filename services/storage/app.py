@@ -9,11 +9,14 @@ from pathlib import Path
 
 from services.chassis.authentication import OnBehalfOfAuthenticator
 from services.chassis.clock import SystemClock
+from services.chassis.jwks import HttpKeySource
 from services.chassis.lifespan import Process
 from services.chassis.loops import Loop
 from services.chassis.ops import VERSION
 from services.chassis.server import GrpcServer
+from services.chassis.tokens import TokenVerifier
 from services.model.clock import Clock
+from services.model.elements import element_audience
 from services.storage import rpc
 from services.storage.config import Settings
 from services.storage.rpc.metrics import CollectPass, Observe
@@ -63,7 +66,10 @@ async def serve(settings: Settings) -> None:
                 grace=settings.gc_grace,
             )
         )  # fmt: skip
-        server = GrpcServer(settings, service="storage", authenticator=OnBehalfOfAuthenticator(TRUSTED))
+        authenticator = OnBehalfOfAuthenticator(
+            TRUSTED, own=settings.storage_id, bearers=await _bearers(settings, process, clock)
+        )
+        server = GrpcServer(settings, service="storage", authenticator=authenticator)
         names = rpc.add_to(
             server.grpc,
             rpc.UseCases(
@@ -98,6 +104,15 @@ def seal_file(path: Path) -> None:
         reseal(FileSystem(), path)
     except ElementRefused as error:
         raise SystemExit(f"Cannot seal: {error}") from None
+
+
+async def _bearers(settings: Settings, process: Process, clock: Clock) -> TokenVerifier | None:
+    """Of tokens for this element alone, which operators may call it with; None: it takes none."""
+    if not settings.jwks_url:
+        return None
+    keys = await process.enter(HttpKeySource(settings.jwks_url, ca=settings.jwks_ca or settings.tls_ca))
+    audience = element_audience(settings.storage_id)
+    return TokenVerifier(keys, issuer=settings.token_issuer, audience=audience, clock=clock)
 
 
 @asynccontextmanager

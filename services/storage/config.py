@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
+from services.chassis.jwks import parse_jwks_url
 from services.chassis.settings import ByteSize, Duration, Port, ProcessSettings
 from services.model.elements import Mode, parse_storage_id
 from services.model.errors import ValidationFailed
@@ -50,6 +52,19 @@ class Settings(ProcessSettings):
     min_free_space: ByteSize = Field(64 << 20, description="What uploads leave free on the file system.")
     capacity: ByteSize = Field(0, description="What the element may hold; 0: as much as the file system.")
 
+    jwks_url: str = Field(
+        "",
+        description="Where the keys are that verify tokens for this very element: "
+        "`https://<public address>/.well-known/jwks.json`. Unset: it takes no tokens, only calls of other modules.",
+    )
+    jwks_ca: Path | None = Field(
+        None,
+        description="PEM file with authorities believed at that address, beside the system's own. Unset: SE_TLS_CA.",
+    )
+    token_issuer: str = Field(
+        "", description="The `iss` that those tokens have: the public base URL. Needed where SE_JWKS_URL is set."
+    )
+
     gc_interval: Duration = Field(timedelta(minutes=15), description="How often garbage is collected.")
     gc_grace: Duration = Field(
         timedelta(hours=24), description="From the deletion or the expiry of a file to the destruction of its bytes."
@@ -67,6 +82,17 @@ class Settings(ProcessSettings):
             return parse_storage_id(value)
         except ValidationFailed as error:
             raise ValueError(error.details[0].message) from None
+
+    @field_validator("jwks_url")
+    @classmethod
+    def _jwks_url(cls, value: str) -> str:
+        return parse_jwks_url(value) if value else value
+
+    @model_validator(mode="after")
+    def _issuer(self) -> Self:
+        if self.jwks_url and not self.token_issuer:
+            raise ValueError("SE_TOKEN_ISSUER must be set where SE_JWKS_URL is")
+        return self
 
     @field_validator("mode_override")
     @classmethod

@@ -39,8 +39,8 @@ class Requirement(_message.Message):
 
     @_builtins.property
     def callers(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The modules whose certificate may make the call: edge, gateway, ingester, query, admin, admin_ui, storage.
-        Never empty.
+        """The modules whose certificate may make the call: edge, gateway, ingester, query, admin, admin_ui, storage; and
+        operator, a person's tool, whose certificate alone allows nothing: storage elements take its token. Never empty.
         """
 
     def __init__(

@@ -27,7 +27,7 @@ from artstore.types.v1 import element_pb2 as artstore_dot_types_dot_v1_dot_eleme
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!artstore/storage/v1/control.proto\x12\x13\x61rtstore.storage.v1\x1a\x1f\x61rtstore/auth/v1/requires.proto\x1a\x1f\x61rtstore/types/v1/element.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"%\n\x0cRunGcRequest\x12\x15\n\rconfirm_clock\x18\x01 \x01(\x08\"i\n\rRunGcResponse\x12\x0f\n\x07\x65xpired\x18\x01 \x01(\x03\x12\x11\n\tdestroyed\x18\x02 \x01(\x03\x12\x13\n\x0b\x66reed_bytes\x18\x03 \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\x04 \x01(\x03\x12\x0f\n\x07refused\x18\x05 \x01(\t\"]\n\x15TransitionModeRequest\x12\x33\n\x0btarget_mode\x18\x01 \x01(\x0e\x32\x1e.artstore.types.v1.ElementMode\x12\x0f\n\x07\x63onfirm\x18\x02 \x01(\x08\"\x8a\x01\n\x16TransitionModeResponse\x12,\n\x04info\x18\x01 \x01(\x0b\x32\x1e.artstore.types.v1.ElementInfo\x12\x12\n\nchanged_by\x18\x02 \x01(\t\x12.\n\nchanged_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\x9d\x02\n\x15StorageControlService\x12\x8e\x01\n\x0eTransitionMode\x12*.artstore.storage.v1.TransitionModeRequest\x1a+.artstore.storage.v1.TransitionModeResponse\"#\x8a\xe7\x18\x1f\n\rstorage:write\x12\x05\x61\x64min\x12\x07storage\x12s\n\x05RunGc\x12!.artstore.storage.v1.RunGcRequest\x1a\".artstore.storage.v1.RunGcResponse\"#\x8a\xe7\x18\x1f\n\rstorage:write\x12\x05\x61\x64min\x12\x07storageb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!artstore/storage/v1/control.proto\x12\x13\x61rtstore.storage.v1\x1a\x1f\x61rtstore/auth/v1/requires.proto\x1a\x1f\x61rtstore/types/v1/element.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"%\n\x0cRunGcRequest\x12\x15\n\rconfirm_clock\x18\x01 \x01(\x08\"i\n\rRunGcResponse\x12\x0f\n\x07\x65xpired\x18\x01 \x01(\x03\x12\x11\n\tdestroyed\x18\x02 \x01(\x03\x12\x13\n\x0b\x66reed_bytes\x18\x03 \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\x04 \x01(\x03\x12\x0f\n\x07refused\x18\x05 \x01(\t\"]\n\x15TransitionModeRequest\x12\x33\n\x0btarget_mode\x18\x01 \x01(\x0e\x32\x1e.artstore.types.v1.ElementMode\x12\x0f\n\x07\x63onfirm\x18\x02 \x01(\x08\"\x8a\x01\n\x16TransitionModeResponse\x12,\n\x04info\x18\x01 \x01(\x0b\x32\x1e.artstore.types.v1.ElementInfo\x12\x12\n\nchanged_by\x18\x02 \x01(\t\x12.\n\nchanged_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xb1\x02\n\x15StorageControlService\x12\x98\x01\n\x0eTransitionMode\x12*.artstore.storage.v1.TransitionModeRequest\x1a+.artstore.storage.v1.TransitionModeResponse\"-\x8a\xe7\x18)\n\rstorage:write\x12\x05\x61\x64min\x12\x07storage\x12\x08operator\x12}\n\x05RunGc\x12!.artstore.storage.v1.RunGcRequest\x1a\".artstore.storage.v1.RunGcResponse\"-\x8a\xe7\x18)\n\rstorage:write\x12\x05\x61\x64min\x12\x07storage\x12\x08operatorb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,9 +35,9 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'artstore.storage.v1.control
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_STORAGECONTROLSERVICE'].methods_by_name['TransitionMode']._loaded_options = None
-  _globals['_STORAGECONTROLSERVICE'].methods_by_name['TransitionMode']._serialized_options = b'\212\347\030\037\n\rstorage:write\022\005admin\022\007storage'
+  _globals['_STORAGECONTROLSERVICE'].methods_by_name['TransitionMode']._serialized_options = b'\212\347\030)\n\rstorage:write\022\005admin\022\007storage\022\010operator'
   _globals['_STORAGECONTROLSERVICE'].methods_by_name['RunGc']._loaded_options = None
-  _globals['_STORAGECONTROLSERVICE'].methods_by_name['RunGc']._serialized_options = b'\212\347\030\037\n\rstorage:write\022\005admin\022\007storage'
+  _globals['_STORAGECONTROLSERVICE'].methods_by_name['RunGc']._serialized_options = b'\212\347\030)\n\rstorage:write\022\005admin\022\007storage\022\010operator'
   _globals['_RUNGCREQUEST']._serialized_start=157
   _globals['_RUNGCREQUEST']._serialized_end=194
   _globals['_RUNGCRESPONSE']._serialized_start=196
@@ -47,5 +47,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TRANSITIONMODERESPONSE']._serialized_start=399
   _globals['_TRANSITIONMODERESPONSE']._serialized_end=537
   _globals['_STORAGECONTROLSERVICE']._serialized_start=540
-  _globals['_STORAGECONTROLSERVICE']._serialized_end=825
+  _globals['_STORAGECONTROLSERVICE']._serialized_end=845
 # @@protoc_insertion_point(module_scope)
