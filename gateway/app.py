@@ -11,6 +11,7 @@ from clients.ingester import IngesterClient
 from clients.keys import SigningKeysClient
 from clients.maintenance import MaintenanceClient
 from clients.query import QueryClient
+from clients.tokens import TokensClient
 from clients.users import SessionsClient, UsersClient
 from gateway.config import Settings
 from gateway.http import Health, Services, site
@@ -45,6 +46,7 @@ async def serve(settings: Settings) -> None:
         process.ops.needs_one = True
         services = Services(
             tokens=admin,
+            token_states=TokensClient(channels["admin"]),
             keys=keys,
             elements=admin,
             maintenance=MaintenanceClient(channels["admin"]),

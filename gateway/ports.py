@@ -23,6 +23,7 @@ from services.model.identity import (
     KeyInfo,
     Self,
     Session,
+    TokenState,
     User,
     UserChange,
     UserRole,
@@ -38,6 +39,16 @@ class Tokens(Protocol):
     async def issue_token(self, form: Mapping[str, str], authorization: str = "") -> IssuedToken | OAuthRefusal:
         """The token endpoint, its form already parsed. An OAuth error is an answer, not an exception."""
         ...
+
+
+class TokenStates(Protocol):
+    """What becomes of tokens that were given out."""
+
+    async def revoke_token(self, form: Mapping[str, str]) -> OAuthRefusal | None:
+        """The revocation endpoint, its form already parsed. None: done."""
+        ...
+
+    async def introspect_token(self, token: str, *, on_behalf_of: Identity | None) -> TokenState: ...
 
 
 class Elements(Protocol):

@@ -56,6 +56,7 @@ from clients.wire.keys import key_from_proto, key_to_proto
 from clients.wire.paging import page_from_proto, page_info_to_proto, page_request_from_proto, page_request_to_proto
 from clients.wire.scalars import time_from_proto, time_to_proto
 from clients.wire.search import hit_from_proto, hit_to_proto, search_from_proto, search_to_proto
+from clients.wire.tokens import token_state_from_proto, token_state_to_proto
 from clients.wire.users import (
     optional_role_from_proto,
     role_from_proto,
@@ -128,6 +129,8 @@ __all__ = [
     "status_to_proto",
     "time_from_proto",
     "time_to_proto",
+    "token_state_from_proto",
+    "token_state_to_proto",
     "trailer_from_proto",
     "trailer_to_proto",
     "user_from_proto",

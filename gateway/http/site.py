@@ -23,10 +23,22 @@ from gateway.http.resource import Resource
 from gateway.http.search import Search
 from gateway.http.sessions import LoginSessions
 from gateway.http.signing_keys import SigningKeyRoutes
+from gateway.http.tokens import TokenRoutes
 from gateway.http.unread import UnreadBodies
 from gateway.http.uploads import Uploads
 from gateway.http.users import AdminUsers
-from gateway.ports import Accounts, Documents, Elements, Ingest, Maintenance, Sessions, SigningKeys, Tokens, Users
+from gateway.ports import (
+    Accounts,
+    Documents,
+    Elements,
+    Ingest,
+    Maintenance,
+    Sessions,
+    SigningKeys,
+    Tokens,
+    TokenStates,
+    Users,
+)
 from services.chassis.http import AsgiApp
 from services.chassis.ops import VERSION
 from services.chassis.tokens import KeySource
@@ -40,6 +52,7 @@ class Services:
     """What stands behind the edge."""
 
     tokens: Tokens
+    token_states: TokenStates
     keys: KeySource
     elements: Elements
     maintenance: Maintenance
@@ -71,6 +84,7 @@ def litestar(services: Services, health: Health, *, issuer: str, public_url: str
         StorageElements(services.elements, bearer, base=BASE),
         ElementMaintenance(services.maintenance, bearer),
         LoginSessions(services.sessions, bearer),
+        TokenRoutes(services.token_states, bearer),
         SigningKeyRoutes(services.signing_keys, bearer),
         AdminUsers(services.users, bearer, base=BASE),
         ServiceAccounts(services.accounts, bearer, base=BASE),

@@ -47,6 +47,7 @@ from services.admin.usecases.run_element import CollectElementGarbage, LookIntoE
 from services.admin.usecases.select_element import AvoidElement, SelectElement
 from services.admin.usecases.sessions import Login, Logout, PruneSessions, Refresh
 from services.admin.usecases.standing import Standing
+from services.admin.usecases.token_state import IntrospectToken, RevokeToken
 from services.admin.usecases.users import (
     CreateUser,
     DeleteUser,
@@ -66,7 +67,7 @@ from services.chassis.lifespan import Process
 from services.chassis.loops import Loop
 from services.chassis.server import GrpcServer
 from services.chassis.settings import read_secret
-from services.chassis.tokens import TokenVerifier
+from services.chassis.tokens import TokenReader, TokenVerifier
 from services.model.errors import ArtStoreError
 
 PRUNE_INTERVAL = timedelta(minutes=10)
@@ -125,12 +126,17 @@ async def serve(settings: Settings) -> None:
             elements=elements, peer=peer, clock=clock, patience=settings.heartbeat_interval * PATIENCE
         )
         follow = FollowElements(elements=elements)
+        reader = TokenReader(keys, issuer=settings.issuer, clock=clock)
         verifier = TokenVerifier(keys, issuer=settings.issuer, audience=settings.token_audience, clock=clock)
         server = GrpcServer(settings, service="admin", authenticator=BearerAuthenticator(verifier))
         names = rpc.add_to(
             server.grpc,
             rpc.UseCases(
-                issue_token=IssueToken(accounts=accounts, tokens=tokens, clock=clock),
+                issue_token=IssueToken(accounts=accounts, elements=elements, tokens=tokens, clock=clock),
+                revoke_token=RevokeToken(sessions=sessions, reader=reader),
+                introspect_token=IntrospectToken(
+                    sessions=sessions, users=users, standing=standing, reader=reader, clock=clock
+                ),
                 keys=keys,
                 list_elements=ListElements(elements=elements),
                 get_element=GetElement(elements=elements),

@@ -162,6 +162,10 @@ class SessionStore(Protocol):
         """
         ...
 
+    async def find(self, token_sha256: bytes, now: datetime) -> tuple[str, datetime] | None:
+        """The user's id and the end of a token that can still be spent."""
+        ...
+
     async def end(self, token_sha256: bytes) -> bool:
         """End the session of a token, used or not; return whether there was one."""
         ...

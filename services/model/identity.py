@@ -133,6 +133,27 @@ class Self:
     """None: a service account."""
 
 
+@dataclass(frozen=True, slots=True)
+class TokenState:
+    """What is known of a token (RFC 7662 section 2.2)."""
+
+    active: bool
+    """Services take it. Else nothing below is told."""
+    token_type: str = ""
+    """"Bearer" for an access token, "refresh_token"."""
+    scope: str = ""
+    client_id: str = ""
+    subject: str = ""
+    audiences: tuple[str, ...] = ()
+    issuer: str = ""
+    token_id: str = ""
+    issued_at: datetime | None = None
+    """None: not kept."""
+    expires_at: datetime | None = None
+    subject_active: bool = False
+    """Whoever is behind it is there and not disabled."""
+
+
 class KeyState(StrEnum):
     """Where a signing key is in its life; it only moves down this list."""
 

@@ -207,6 +207,10 @@ class MemorySessions:
         self.tokens[successor_sha256] = KeptToken(token.family, token.user_id, expires_at)
         return token.user_id
 
+    async def find(self, token_sha256: bytes, now: datetime) -> tuple[str, datetime] | None:
+        token = self.tokens.get(token_sha256)
+        return (token.user_id, token.expires_at) if token and not token.used and token.expires_at > now else None
+
     async def end(self, token_sha256: bytes) -> bool:
         token = self.tokens.get(token_sha256)
         if token is None:

@@ -33,6 +33,7 @@ from services.chassis.tokens import TokenVerifier
 from services.model.elements import Element, ElementStatus, Mode, ReplicaMode, Role
 from services.model.errors import ArtStoreError, ChecksumMismatch, Conflict, NotFound
 from services.model.files import ByteRange, DownloadTrailer, FileAttributes, FileStatus, NewFile
+from services.model.identity import TokenState
 from services.model.ids import ElementId, ElementUuid, FileId, StorageId
 from services.model.paging import Page
 from services.model.search import SearchHit, SearchRequest
@@ -154,6 +155,7 @@ def an_element() -> Element:
 class _Admin(
     auth_pb2_grpc.AuthServiceServicer,
     auth_pb2_grpc.KeyServiceServicer,
+    auth_pb2_grpc.TokenReadServiceServicer,
     elements_pb2_grpc.ElementReadServiceServicer,
     elements_pb2_grpc.ElementControlServiceServicer,
 ):
@@ -176,6 +178,23 @@ class _Admin(
         token = auth_pb2.Token(access_token=self._behind.keys.token(), token_type="Bearer", scope="files:read")
         token.expires_in.FromTimedelta(timedelta(minutes=30))
         return auth_pb2.IssueTokenResponse(token=token)
+
+    async def RevokeToken(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self._behind.called("RevokeToken")
+        self.forms.append(dict(request.form))
+        if request.form["token"].count(".") == 2:
+            error = auth_pb2.OAuthError(error="unsupported_token_type", error_description="no", http_status=400)
+            return auth_pb2.RevokeTokenResponse(error=error)
+        return auth_pb2.RevokeTokenResponse()
+
+    async def IntrospectToken(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self._behind.called("IntrospectToken")
+        known = TokenState(
+            active=True, token_type="Bearer", scope="files:read", client_id="sa_x", subject="sa_x",
+            audiences=("artstore",), issuer=ISSUER, token_id="one", issued_at=datetime(2026, 11, 21, 1, 30, tzinfo=UTC),
+            expires_at=datetime(2026, 11, 21, 2, 0, tzinfo=UTC),
+        )  # fmt: skip
+        return wire.token_state_to_proto(known if request.token == "known" else TokenState(active=False))
 
     async def GetJwks(self, request: Any, context: Any) -> Any:  # noqa: N802
         self._behind.called("GetJwks")
@@ -357,6 +376,7 @@ class Servers:
                 admin = _Admin(self.behind)
                 auth_pb2_grpc.add_AuthServiceServicer_to_server(admin, server)
                 auth_pb2_grpc.add_KeyServiceServicer_to_server(admin, server)
+                auth_pb2_grpc.add_TokenReadServiceServicer_to_server(admin, server)
                 elements_pb2_grpc.add_ElementReadServiceServicer_to_server(admin, server)
                 elements_pb2_grpc.add_ElementControlServiceServicer_to_server(admin, server)
             case "ingester":

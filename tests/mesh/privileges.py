@@ -39,6 +39,8 @@ def _json(needs: str, **body: Any) -> Row:
 
 REST: dict[str, Row] = {
     "POST /auth/token": Row(PUBLIC),
+    "POST /auth/revoke": Row(PUBLIC),
+    "POST /auth/introspect": Row("admin:read", {"data": {"token": "unknown"}}),
     "GET /auth/jwks": Row(PUBLIC),
     "POST /auth/login": _json(PUBLIC),
     "POST /auth/refresh": _json(PUBLIC),
@@ -103,6 +105,7 @@ RPCS: dict[str, tuple[str, bool]] = {
     "artstore.admin.v1.AccountReadService/GetAccount": ("admin:read", EDGE),
     "artstore.admin.v1.AccountReadService/ListAccounts": ("admin:read", EDGE),
     "artstore.admin.v1.AuthService/IssueToken": ("nobody", INSIDE),
+    "artstore.admin.v1.AuthService/RevokeToken": ("nobody", INSIDE),
     "artstore.admin.v1.ElementControlService/RegisterElement": ("storage:write", EDGE),
     "artstore.admin.v1.ElementControlService/RemoveElement": ("storage:write", EDGE),
     "artstore.admin.v1.ElementControlService/UpdateElement": ("storage:write", EDGE),
@@ -127,6 +130,7 @@ RPCS: dict[str, tuple[str, bool]] = {
     "artstore.admin.v1.SessionService/Refresh": ("nobody", INSIDE),
     "artstore.admin.v1.SigningKeyControlService/RotateSigningKey": ("admin:write", EDGE),
     "artstore.admin.v1.SigningKeyReadService/ListSigningKeys": ("admin:read", EDGE),
+    "artstore.admin.v1.TokenReadService/IntrospectToken": ("admin:read", EDGE),
     "artstore.admin.v1.UserControlService/CreateUser": ("admin:write", EDGE),
     "artstore.admin.v1.UserControlService/DeleteUser": ("admin:write", EDGE),
     "artstore.admin.v1.UserControlService/ResetPassword": ("admin:write", EDGE),

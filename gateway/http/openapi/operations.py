@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from gateway.http.openapi.accounts import ACCOUNTS
+from gateway.http.openapi.auth import AUTH
 from gateway.http.openapi.elements import ELEMENTS
 from gateway.http.openapi.keys import KEYS
 from gateway.http.openapi.maintenance import MAINTENANCE
 from gateway.http.openapi.parts import Json, answer, errors, header, json_of, operation, path_id, query_of, ref
 from gateway.http.openapi.users import SESSIONS, USERS
-from gateway.http.schemas.auth import TokenAnswer, TokenError
 from gateway.http.schemas.files import ContentQuery, File, FilePage, FileUpdate, UploadMetadata
 from gateway.http.schemas.search import FilesQuery, SearchAnswer, SearchBody
 
@@ -37,44 +37,6 @@ _CREATED = answer(
     "Stored, durable, and found by the next search.", json_of(File), {**_REVISION, "Location": "Of the document."}
 )
 
-
-AUTH: Json = {
-    "/auth/token": {
-        "post": operation(
-            "auth", "issueToken", "An access token for a service account (OAuth 2.0 client credentials)",
-            security=[{"clientSecret": []}, {}],
-            requestBody={
-                "required": True,
-                "content": {
-                    "application/x-www-form-urlencoded": {
-                        "schema": {
-                            "type": "object",
-                            "required": ["grant_type"],
-                            "properties": {
-                                "grant_type": {"const": "client_credentials"},
-                                "scope": {"type": "string", "description": "Separated by spaces; all if not given."},
-                                "client_id": {"type": "string", "description": "Unless given by HTTP Basic."},
-                                "client_secret": {"type": "string", "format": "password"},
-                            },
-                        }
-                    }
-                },
-            },
-            responses={
-                "200": answer("A token.", json_of(TokenAnswer)),
-                "400": answer("The request is wrong (RFC 6749 section 5.2).", json_of(TokenError)),
-                "401": answer("The client is not known or its secret is wrong.", json_of(TokenError)),
-                "503": answer("Tokens cannot be issued now.", json_of(TokenError)),
-            },
-        )
-    },
-    "/auth/jwks": {
-        "get": operation(
-            "auth", "getKeys", "The keys that verify tokens (RFC 7517)", **_PUBLIC,
-            responses={"200": answer("The key set.", {"application/json": {"schema": {"type": "object"}}}), **errors()},
-        )
-    },
-}  # fmt: skip
 
 FILES: Json = {
     "/files": {

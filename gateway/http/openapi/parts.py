@@ -16,7 +16,7 @@ from gateway.http.schemas.accounts import (
     ServiceAccountUpdate,
     ServiceAccountWithSecret,
 )
-from gateway.http.schemas.auth import ServerMetadata, TokenAnswer, TokenError
+from gateway.http.schemas.auth import ServerMetadata, TokenAnswer, TokenError, TokenIntrospection
 from gateway.http.schemas.elements import (
     ElementAddress,
     ElementPage,
@@ -50,7 +50,8 @@ Json = dict[str, Any]
 
 _STRUCTS: list[type[msgspec.Struct]] = [
     File, FilePage, UploadMetadata, FileUpdate, ContentQuery, FilesQuery, SearchBody, SearchAnswer, StorageElement,
-    ElementPage, NewElement, ElementsQuery, TokenAnswer, TokenError, ServerMetadata, ErrorAnswer,
+    ElementPage, NewElement, ElementsQuery, TokenAnswer, TokenError, TokenIntrospection, ServerMetadata,
+    ErrorAnswer,
     ServiceAccount, ServiceAccountWithSecret, ServiceAccountPage, ServiceAccountsQuery, NewServiceAccount,
     ServiceAccountUpdate, SecretRotation, Key, KeyList, LoginRequest, LoginAnswer, RefreshRequest, Me,
     PasswordChange, AdminUser, AdminUserPage, AdminUsersQuery, NewAdminUser, AdminUserUpdate, PasswordReset,

@@ -5,11 +5,14 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Never
 from urllib.parse import unquote_to_bytes
+
+from services.model.elements import element_of_audience
+from services.model.ids import StorageId
 
 CLIENT_CREDENTIALS = "client_credentials"
 MAX_CLIENT_ID_LENGTH = 255
@@ -22,7 +25,7 @@ _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*")
 
 
 class OAuthErrorCode(StrEnum):
-    """RFC 6749 section 5.2, RFC 8707 section 2."""
+    """RFC 6749 section 5.2, RFC 7009 section 2.2.1, RFC 8707 section 2."""
 
     INVALID_REQUEST = "invalid_request"
     INVALID_CLIENT = "invalid_client"
@@ -30,6 +33,7 @@ class OAuthErrorCode(StrEnum):
     INVALID_TARGET = "invalid_target"
     UNAUTHORIZED_CLIENT = "unauthorized_client"
     UNSUPPORTED_GRANT_TYPE = "unsupported_grant_type"
+    UNSUPPORTED_TOKEN_TYPE = "unsupported_token_type"  # noqa: S105 - a word of RFC 7009
 
 
 class OAuthRefused(Exception):
@@ -69,6 +73,8 @@ class TokenRequest:
     credentials: ClientCredentials
     scope: str | None
     """As asked for; None: all that the client has."""
+    element: StorageId | None = None
+    """The one element that the token is for; None: the services together."""
 
 
 def client_unknown() -> OAuthRefused:
@@ -76,21 +82,40 @@ def client_unknown() -> OAuthRefused:
     return OAuthRefused(OAuthErrorCode.INVALID_CLIENT, "client authentication failed")
 
 
-def read_token_request(form: Mapping[str, str], authorization: str, *, audience: str) -> TokenRequest:
+def target_unknown() -> OAuthRefused:
+    """For a resource of which we know nothing (RFC 8707 section 2)."""
+    return OAuthRefused(OAuthErrorCode.INVALID_TARGET, "no tokens are given out for this resource")
+
+
+def read_token_request(form: Mapping[str, str], authorization: str, *, ours: Collection[str]) -> TokenRequest:
     """Return what is asked for. Raises `OAuthRefused`.
 
     `form`: the body's fields; an empty one counts as left out (RFC 6749 section 3.2). `authorization`: the header of
-    that name, empty where there was none. `audience`: the one thing that tokens are given out for.
+    that name, empty where there was none. `ours`: what the services together are called as a `resource`.
     """
     fields = {name: value for name, value in form.items() if value}
     _require_known_grant(fields.get("grant_type"))
     credentials = _credentials(fields, authorization)
-    if fields.get("resource", audience) != audience:
-        raise OAuthRefused(OAuthErrorCode.INVALID_TARGET, "no tokens are given out for this resource")
+    element = read_target(fields.get("resource"), ours)
+    return TokenRequest(credentials, read_scope(fields), element)
+
+
+def read_target(resource: str | None, ours: Collection[str]) -> StorageId | None:
+    """The element that a `resource` names, None for the services together (RFC 8707). Raises `OAuthRefused`."""
+    if resource is None or resource in ours:
+        return None
+    element = element_of_audience(resource)
+    if element is None:
+        raise target_unknown()
+    return element
+
+
+def read_scope(fields: Mapping[str, str]) -> str | None:
+    """The scopes that are asked for; None: all that there are. Raises `OAuthRefused`."""
     scope = fields.get("scope")
     if scope is not None and not _SCOPE.fullmatch(scope):
         raise OAuthRefused(OAuthErrorCode.INVALID_SCOPE, "scopes are separated by single spaces")
-    return TokenRequest(credentials, scope)
+    return scope
 
 
 def _require_known_grant(grant_type: str | None) -> None:

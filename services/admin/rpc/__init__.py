@@ -23,7 +23,7 @@ from artstore.admin.v1 import (
 )
 
 from services.admin.rpc.accounts import AccountControlServicer, AccountReadServicer
-from services.admin.rpc.auth import AuthServicer, KeyServicer
+from services.admin.rpc.auth import AuthServicer, KeyServicer, TokenReadServicer
 from services.admin.rpc.elements import ElementControlServicer, ElementReadServicer, PlacementServicer
 from services.admin.rpc.health import HealthWatchServicer
 from services.admin.rpc.keys import KeyUseCases, add_keys_to
@@ -44,6 +44,7 @@ from services.admin.usecases.register_file import LocateFile, RegisterFile
 from services.admin.usecases.run_element import CollectElementGarbage, LookIntoElement, TransitionElementMode
 from services.admin.usecases.select_element import AvoidElement, SelectElement
 from services.admin.usecases.standing import Standing
+from services.admin.usecases.token_state import IntrospectToken, RevokeToken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,8 @@ class UseCases:
     """All that Admin offers to others."""
 
     issue_token: IssueToken
+    revoke_token: RevokeToken
+    introspect_token: IntrospectToken
     keys: KeyRing
     list_elements: ListElements
     get_element: GetElement
@@ -80,7 +83,8 @@ class UseCases:
 
 def add_to(server: grpc.aio.Server, can: UseCases) -> list[str]:
     """Serve everything; return the names of the services."""
-    auth_pb2_grpc.add_AuthServiceServicer_to_server(AuthServicer(can.issue_token), server)
+    auth_pb2_grpc.add_AuthServiceServicer_to_server(AuthServicer(can.issue_token, can.revoke_token), server)
+    auth_pb2_grpc.add_TokenReadServiceServicer_to_server(TokenReadServicer(can.introspect_token), server)
     auth_pb2_grpc.add_KeyServiceServicer_to_server(KeyServicer(can.keys), server)
     elements_pb2_grpc.add_ElementReadServiceServicer_to_server(
         ElementReadServicer(can.list_elements, can.get_element, can.discover_element), server

@@ -9,10 +9,12 @@ import grpc
 from artstore.admin.v1 import auth_pb2, auth_pb2_grpc
 from google.protobuf.duration_pb2 import Duration
 
+from clients import wire
 from services.admin.domain.oauth import OAuthRefused
 from services.admin.usecases.issue_token import IssueToken
 from services.admin.usecases.key_ring import KeyRing
 from services.admin.usecases.oauth_server import Granted
+from services.admin.usecases.token_state import IntrospectToken, RevokeToken
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -20,8 +22,9 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class AuthServicer(auth_pb2_grpc.AuthServiceServicer):
     """See auth.proto."""
 
-    def __init__(self, issue_token: IssueToken) -> None:
+    def __init__(self, issue_token: IssueToken, revoke_token: RevokeToken) -> None:
         self._issue_token = issue_token
+        self._revoke_token = revoke_token
 
     async def IssueToken(self, request: auth_pb2.IssueTokenRequest, context: Context) -> auth_pb2.IssueTokenResponse:
         try:
@@ -29,6 +32,25 @@ class AuthServicer(auth_pb2_grpc.AuthServiceServicer):
         except OAuthRefused as refusal:
             return auth_pb2.IssueTokenResponse(error=_refusal_to_proto(refusal))
         return auth_pb2.IssueTokenResponse(token=_granted_to_proto(granted))
+
+    async def RevokeToken(self, request: auth_pb2.RevokeTokenRequest, context: Context) -> auth_pb2.RevokeTokenResponse:
+        try:
+            await self._revoke_token(request.form)
+        except OAuthRefused as refusal:
+            return auth_pb2.RevokeTokenResponse(error=_refusal_to_proto(refusal))
+        return auth_pb2.RevokeTokenResponse()
+
+
+class TokenReadServicer(auth_pb2_grpc.TokenReadServiceServicer):
+    """See auth.proto."""
+
+    def __init__(self, introspect_token: IntrospectToken) -> None:
+        self._introspect_token = introspect_token
+
+    async def IntrospectToken(
+        self, request: auth_pb2.IntrospectTokenRequest, context: Context
+    ) -> auth_pb2.IntrospectTokenResponse:
+        return wire.token_state_to_proto(await self._introspect_token(request.token))
 
 
 class KeyServicer(auth_pb2_grpc.KeyServiceServicer):

@@ -33,6 +33,9 @@ INSERT INTO admin.refresh_tokens (token_sha256, family, user_id, expires_at)
 SELECT $1, $2, id, $5 FROM admin.users WHERE id = $3 AND password_hash = $4 AND status = 'active' FOR SHARE
 """
 _OWNER = "SELECT user_id FROM admin.refresh_tokens WHERE token_sha256 = $1"
+_FIND = """
+SELECT user_id, expires_at FROM admin.refresh_tokens WHERE token_sha256 = $1 AND used_at IS NULL AND expires_at > $2
+"""
 _LOCK_OWNER = "SELECT FROM admin.users WHERE id = $1 FOR SHARE"
 _SPEND = """
 UPDATE admin.refresh_tokens SET used_at = $2
@@ -96,6 +99,10 @@ class PostgresSessions:
                 return str(owner)
 
         return await self._database.run(work)
+
+    async def find(self, token_sha256: bytes, now: datetime) -> tuple[str, datetime] | None:
+        row = await self._database.row(_FIND, token_sha256, now)
+        return (str(row["user_id"]), row["expires_at"]) if row else None
 
     async def end(self, token_sha256: bytes) -> bool:
         return await self._database.execute(_END, token_sha256) > 0

@@ -20,7 +20,7 @@ class Signer(Protocol):
     def __call__(
         self, subject: str, client_id: str, scope: str, now: datetime, further: Mapping[str, Any] | None = None
     ) -> str:
-        """The JWT. `further` claims."""
+        """The JWT. `further` claims, which may name another `aud`."""
         ...
 
 
@@ -29,9 +29,14 @@ class AccessTokens:
 
     def __init__(self, *, keys: KeyRing, issuer: str, audience: str, lifetime: timedelta) -> None:
         self._keys = keys
-        self._issuer = issuer
+        self.issuer = issuer
         self.audience = audience
         self.lifetime = lifetime
+
+    @property
+    def ours(self) -> frozenset[str]:
+        """What the services together are called where a token is asked for (RFC 8707): by audience or by address."""
+        return frozenset({self.audience, self.issuer, self.issuer + "/"})
 
     async def signer(self) -> Signer:
         """Raises `ServiceUnavailable` while there is no key."""
@@ -42,7 +47,7 @@ class AccessTokens:
         ) -> str:
             issued = int(now.timestamp())
             claims = {
-                "iss": self._issuer,
+                "iss": self.issuer,
                 "aud": self.audience,
                 "sub": subject,
                 "client_id": client_id,

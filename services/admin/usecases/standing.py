@@ -26,14 +26,15 @@ class Standing:
         `needed`: raises `Unauthorized` unless they are among them, as for one that is disabled or gone; one text for
         all, since the way out is the same: a new token.
         """
-        present = await self._present(identity.subject)
+        present = await self.present(identity.subject)
         scopes = identity.scopes & present
         if not present or not scopes.issuperset(needed):
             log.warning("a change was refused: the account has lost its rights", subject=identity.subject)
             raise Unauthorized(GONE)
         return scopes
 
-    async def _present(self, subject: str) -> frozenset[str]:
+    async def present(self, subject: str) -> frozenset[str]:
+        """What whoever has that name may do now; nothing if he is disabled or gone."""
         account = await self._accounts.find(subject)
         if account is not None:
             return frozenset(account.scopes if account.status is AccountStatus.ACTIVE else ())

@@ -139,6 +139,16 @@ async def spend(sessions: SessionStore, token: bytes, successor: bytes) -> str |
     return await sessions.spend(token, successor, now=NOW, expires_at=NOW + WEEK)
 
 
+async def test_a_token_is_found_as_long_as_it_can_be_spent(sessions: SessionStore, anna: AdminUser) -> None:
+    assert await sessions.find(A, NOW) is None
+    await sessions.begin(A, anna, NOW + WEEK)
+    assert await sessions.find(A, NOW) == (anna.id, NOW + WEEK)
+    assert await sessions.find(A, NOW + WEEK) is None
+    await spend(sessions, A, B)
+    assert await sessions.find(A, NOW) is None
+    assert await sessions.find(B, NOW) == (anna.id, NOW + WEEK)
+
+
 async def test_each_token_is_good_for_one_use(sessions: SessionStore, anna: AdminUser) -> None:
     assert await sessions.begin(A, anna, NOW + WEEK)
     assert await spend(sessions, A, B) == anna.id

@@ -125,6 +125,52 @@ async def test_keys_and_reading_go_on_without_admin(edge: Edge, behind: Behind) 
         await edge.restart("admin")
 
 
+REVOKE, INTROSPECT = "/api/v1/auth/revoke", "/api/v1/auth/introspect"
+
+
+async def test_several_resources_at_once_are_an_invalid_target(edge: Edge, behind: Behind) -> None:
+    form = b"grant_type=client_credentials&resource=urn:artstore:storage:a&resource=urn:artstore:storage:b"
+    answer = await edge.call("POST", TOKEN, token=None, content=form, headers=FORM)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_target")
+
+
+async def test_a_revocation_is_answered_without_a_body(edge: Edge) -> None:
+    answer = await edge.call("POST", REVOKE, token=None, data={"token": "opaque", "token_type_hint": "refresh_token"})
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_an_access_token_is_an_unsupported_token_type(edge: Edge) -> None:
+    answer = await edge.call("POST", REVOKE, token=None, data={"token": "a.b.c"})
+    assert (answer.status_code, answer.json()["error"]) == (400, "unsupported_token_type")
+
+
+async def test_a_revocation_while_admin_is_away_says_when_to_ask_again(edge: Edge, behind: Behind) -> None:
+    behind.failures["RevokeToken"] = ServiceUnavailable("away", retry_after=3)
+    answer = await edge.call("POST", REVOKE, token=None, data={"token": "opaque"})
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "3")
+
+
+async def test_introspection_tells_all_of_an_active_token_and_nothing_of_others(edge: Edge) -> None:
+    operator = edge.token("admin:read")
+    answer = await edge.call("POST", INTROSPECT, token=operator, data={"token": "known"})
+    assert answer.json() == {
+        "active": True, "token_type": "Bearer", "scope": "files:read", "client_id": "sa_x", "sub": "sa_x",
+        "aud": ["artstore"], "iss": ISSUER, "jti": "one", "iat": 1795224600, "exp": 1795226400, "subject_active": False,
+    }  # fmt: skip
+    assert answer.headers["cache-control"] == "no-store"
+    other = await edge.call("POST", INTROSPECT, token=operator, data={"token": "other"})
+    assert other.json() == {"active": False}
+    assert (await edge.call("POST", INTROSPECT, data={"token": "known"})).status_code == 403
+
+
+async def test_introspection_needs_somebody_to_ask_and_something_to_ask_about(edge: Edge) -> None:
+    assert (await edge.call("POST", INTROSPECT, token=None, data={"token": "known"})).status_code == 401
+    answer = await edge.call("POST", INTROSPECT, data={"x": "y"})
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+    assert (await edge.call("POST", INTROSPECT, content=b"{}")).json()["error"] == "invalid_request"
+
+
 async def test_a_new_key_is_seen_at_once(edge: Edge, behind: Behind) -> None:
     behind.keys.add("two")
     found = (await edge.call("GET", "/api/v1/auth/jwks", token=None)).json()

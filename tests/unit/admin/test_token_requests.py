@@ -18,12 +18,12 @@ from services.admin.usecases.key_ring import KeyRing
 from services.admin.usecases.oauth_server import Granted
 from services.chassis.caller import Identity
 from services.chassis.tokens import TokenVerifier
-from services.model.errors import ServiceUnavailable
+from services.model.errors import ServiceUnavailable, Unauthorized
 from services.model.identity import AccountStatus
 from services.model.ids import Subject
-from tests.doubles.admin_stores import MemoryAccounts, MemoryKeys
+from tests.doubles.admin_stores import MemoryAccounts, MemoryElements, MemoryKeys
 from tests.doubles.clock import FakeClock
-from tests.support.admin_things import NOW, SECRET, account
+from tests.support.admin_things import NOW, SECRET, account, record
 
 ISSUER, AUDIENCE = "https://localhost:8443", "artstore"
 ID = "sa_scanner_x1"
@@ -53,6 +53,7 @@ class Endpoint:
         )
         self.issue = IssueToken(
             accounts=self.accounts,
+            elements=MemoryElements(record("se-rw-01")),
             tokens=AccessTokens(keys=self.ring, issuer=ISSUER, audience=AUDIENCE, lifetime=timedelta(minutes=30)),
             clock=self.clock,
         )
@@ -88,10 +89,21 @@ async def decoded(endpoint: Endpoint, token: str) -> tuple[dict[str, Any], dict[
         ({**GRANT, "client_id": ID}, basic()),
         ({**GRANT, "client_secret": "", "scope": "", "resource": ""}, basic()),
         ({**GRANT, "resource": AUDIENCE, "unknown": "ignored"}, basic()),
+        ({**GRANT, "resource": ISSUER}, basic()),
         (GRANT, basic("sa:odd +%".replace(":", "%3A").replace(" ", "+").replace("+%", "%2B%25"))),
         (GRANT, basic("sa_in_time")),
     ],
-    ids=["body", "header", "scheme case", "id twice", "empty is absent", "resource", "form-encoded id", "not expired"],
+    ids=[
+        "body",
+        "header",
+        "scheme case",
+        "id twice",
+        "empty is absent",
+        "resource",
+        "address",
+        "form-encoded id",
+        "not expired",
+    ],
 )
 async def test_who_proves_to_be_the_client_gets_a_token(
     endpoint: Endpoint, form: dict[str, str], authorization: str
@@ -113,6 +125,28 @@ async def test_the_token_says_what_rfc_9068_wants(endpoint: Endpoint) -> None:
         "iss": ISSUER, "aud": AUDIENCE, "sub": ID, "client_id": ID, "iat": issued, "exp": issued + 1800,
         "scope": "files:read files:write",
     }  # fmt: skip
+
+
+async def test_a_token_for_one_element_is_believed_nowhere_else(endpoint: Endpoint) -> None:
+    """RFC 8707: the resource is the audience."""
+    element = "urn:artstore:storage:se-rw-01"
+    token = (await endpoint.ask({**BODY, "resource": element, "scope": "files:read"})).access_token
+    _, claims = await decoded(endpoint, token)
+    assert (claims["aud"], claims["scope"], claims["sub"]) == (element, "files:read", ID)
+
+    def verifier(audience: str) -> TokenVerifier:
+        return TokenVerifier(endpoint.ring, issuer=ISSUER, audience=audience, clock=endpoint.clock)
+
+    assert (await verifier(element).verify(token)).scopes == {"files:read"}
+    for other in (AUDIENCE, "urn:artstore:storage:se-rw-02", "se-rw-01"):
+        with pytest.raises(Unauthorized):
+            await verifier(other).verify(token)
+
+
+async def test_strangers_do_not_learn_which_elements_there_are(endpoint: Endpoint) -> None:
+    for name in ("se-rw-01", "se-rw-99"):
+        form = {**BODY, "client_secret": "wrong", "resource": f"urn:artstore:storage:{name}"}
+        assert (await endpoint.refusal(form)).error is E.INVALID_CLIENT
 
 
 async def test_no_two_tokens_have_the_same_id(endpoint: Endpoint) -> None:
@@ -184,6 +218,12 @@ BAD = [
     ("scopes with two spaces", {**BODY, "scope": "files:read  files:write"}, "", E.INVALID_SCOPE),
     ("a scope of a space", {**BODY, "scope": " "}, "", E.INVALID_SCOPE),
     ("a scope with a tab", {**BODY, "scope": "files:read\tfiles:write"}, "", E.INVALID_SCOPE),
+    ("an element that is not registered", {**BODY, "resource": "urn:artstore:storage:se-rw-99"}, "", E.INVALID_TARGET),
+    ("no element's name", {**BODY, "resource": "urn:artstore:storage:SE/../x"}, "", E.INVALID_TARGET),
+    ("another thing of ours", {**BODY, "resource": "urn:artstore:storage:"}, "", E.INVALID_TARGET),
+    ("an internal audience", {**BODY, "resource": "artstore-internal"}, "", E.INVALID_TARGET),
+    ("a scope it lacks, for an element", {**BODY, "resource": "urn:artstore:storage:se-rw-01", "scope": "admin:write"},
+     "", E.INVALID_SCOPE),
     ("an unknown resource", {**BODY, "resource": "https://elsewhere.example"}, "", E.INVALID_TARGET),
 ]  # fmt: skip
 

@@ -40,6 +40,11 @@ class AuthServiceStub:
                 request_serializer=artstore_dot_admin_dot_v1_dot_auth__pb2.IssueTokenRequest.SerializeToString,
                 response_deserializer=artstore_dot_admin_dot_v1_dot_auth__pb2.IssueTokenResponse.FromString,
                 _registered_method=True)
+        self.RevokeToken = channel.unary_unary(
+                '/artstore.admin.v1.AuthService/RevokeToken',
+                request_serializer=artstore_dot_admin_dot_v1_dot_auth__pb2.RevokeTokenRequest.SerializeToString,
+                response_deserializer=artstore_dot_admin_dot_v1_dot_auth__pb2.RevokeTokenResponse.FromString,
+                _registered_method=True)
 
 
 class AuthServiceServicer:
@@ -53,6 +58,14 @@ class AuthServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RevokeToken(self, request, context):
+        """OAuth 2.0 token revocation (RFC 7009): ends the session of a refresh token. A token that is not known is no error;
+        an access token is (unsupported_token_type): services verify it by themselves, so it lives to its end.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AuthServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -60,6 +73,11 @@ def add_AuthServiceServicer_to_server(servicer, server):
                     servicer.IssueToken,
                     request_deserializer=artstore_dot_admin_dot_v1_dot_auth__pb2.IssueTokenRequest.FromString,
                     response_serializer=artstore_dot_admin_dot_v1_dot_auth__pb2.IssueTokenResponse.SerializeToString,
+            ),
+            'RevokeToken': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeToken,
+                    request_deserializer=artstore_dot_admin_dot_v1_dot_auth__pb2.RevokeTokenRequest.FromString,
+                    response_serializer=artstore_dot_admin_dot_v1_dot_auth__pb2.RevokeTokenResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -90,6 +108,109 @@ class AuthService:
             '/artstore.admin.v1.AuthService/IssueToken',
             artstore_dot_admin_dot_v1_dot_auth__pb2.IssueTokenRequest.SerializeToString,
             artstore_dot_admin_dot_v1_dot_auth__pb2.IssueTokenResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeToken(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/artstore.admin.v1.AuthService/RevokeToken',
+            artstore_dot_admin_dot_v1_dot_auth__pb2.RevokeTokenRequest.SerializeToString,
+            artstore_dot_admin_dot_v1_dot_auth__pb2.RevokeTokenResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+
+class TokenReadServiceStub:
+    """Tells operators about tokens.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.IntrospectToken = channel.unary_unary(
+                '/artstore.admin.v1.TokenReadService/IntrospectToken',
+                request_serializer=artstore_dot_admin_dot_v1_dot_auth__pb2.IntrospectTokenRequest.SerializeToString,
+                response_deserializer=artstore_dot_admin_dot_v1_dot_auth__pb2.IntrospectTokenResponse.FromString,
+                _registered_method=True)
+
+
+class TokenReadServiceServicer:
+    """Tells operators about tokens.
+    """
+
+    def IntrospectToken(self, request, context):
+        """OAuth 2.0 token introspection (RFC 7662), of access and refresh tokens.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_TokenReadServiceServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'IntrospectToken': grpc.unary_unary_rpc_method_handler(
+                    servicer.IntrospectToken,
+                    request_deserializer=artstore_dot_admin_dot_v1_dot_auth__pb2.IntrospectTokenRequest.FromString,
+                    response_serializer=artstore_dot_admin_dot_v1_dot_auth__pb2.IntrospectTokenResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'artstore.admin.v1.TokenReadService', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('artstore.admin.v1.TokenReadService', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class TokenReadService:
+    """Tells operators about tokens.
+    """
+
+    @staticmethod
+    def IntrospectToken(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/artstore.admin.v1.TokenReadService/IntrospectToken',
+            artstore_dot_admin_dot_v1_dot_auth__pb2.IntrospectTokenRequest.SerializeToString,
+            artstore_dot_admin_dot_v1_dot_auth__pb2.IntrospectTokenResponse.FromString,
             options,
             channel_credentials,
             insecure,

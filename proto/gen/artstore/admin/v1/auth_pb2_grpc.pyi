@@ -35,6 +35,10 @@ class AuthServiceStub:
     def __new__(cls, channel: _aio.Channel) -> AuthServiceAsyncStub: ...
     IssueToken: _grpc.UnaryUnaryMultiCallable[_auth_pb2.IssueTokenRequest, _auth_pb2.IssueTokenResponse]
     """OAuth 2.0 token endpoint (RFC 6749), the form already parsed. An OAuth error is an answer, not a failed call."""
+    RevokeToken: _grpc.UnaryUnaryMultiCallable[_auth_pb2.RevokeTokenRequest, _auth_pb2.RevokeTokenResponse]
+    """OAuth 2.0 token revocation (RFC 7009): ends the session of a refresh token. A token that is not known is no error;
+    an access token is (unsupported_token_type): services verify it by themselves, so it lives to its end.
+    """
 
 @_typing.type_check_only
 class AuthServiceAsyncStub(AuthServiceStub):
@@ -43,6 +47,10 @@ class AuthServiceAsyncStub(AuthServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     IssueToken: _aio.UnaryUnaryMultiCallable[_auth_pb2.IssueTokenRequest, _auth_pb2.IssueTokenResponse]  # type: ignore[assignment]
     """OAuth 2.0 token endpoint (RFC 6749), the form already parsed. An OAuth error is an answer, not a failed call."""
+    RevokeToken: _aio.UnaryUnaryMultiCallable[_auth_pb2.RevokeTokenRequest, _auth_pb2.RevokeTokenResponse]  # type: ignore[assignment]
+    """OAuth 2.0 token revocation (RFC 7009): ends the session of a refresh token. A token that is not known is no error;
+    an access token is (unsupported_token_type): services verify it by themselves, so it lives to its end.
+    """
 
 class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
     """Gives out tokens. Only the public edges may ask."""
@@ -55,7 +63,48 @@ class AuthServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_auth_pb2.IssueTokenResponse, _abc.Awaitable[_auth_pb2.IssueTokenResponse]]:
         """OAuth 2.0 token endpoint (RFC 6749), the form already parsed. An OAuth error is an answer, not a failed call."""
 
+    @_abc_1.abstractmethod
+    def RevokeToken(
+        self,
+        request: _auth_pb2.RevokeTokenRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_auth_pb2.RevokeTokenResponse, _abc.Awaitable[_auth_pb2.RevokeTokenResponse]]:
+        """OAuth 2.0 token revocation (RFC 7009): ends the session of a refresh token. A token that is not known is no error;
+        an access token is (unsupported_token_type): services verify it by themselves, so it lives to its end.
+        """
+
 def add_AuthServiceServicer_to_server(servicer: AuthServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
+
+class TokenReadServiceStub:
+    """Tells operators about tokens."""
+
+    @_typing.overload
+    def __new__(cls, channel: _grpc.Channel) -> _Self: ...
+    @_typing.overload
+    def __new__(cls, channel: _aio.Channel) -> TokenReadServiceAsyncStub: ...
+    IntrospectToken: _grpc.UnaryUnaryMultiCallable[_auth_pb2.IntrospectTokenRequest, _auth_pb2.IntrospectTokenResponse]
+    """OAuth 2.0 token introspection (RFC 7662), of access and refresh tokens."""
+
+@_typing.type_check_only
+class TokenReadServiceAsyncStub(TokenReadServiceStub):
+    """Tells operators about tokens."""
+
+    def __init__(self, channel: _aio.Channel) -> None: ...
+    IntrospectToken: _aio.UnaryUnaryMultiCallable[_auth_pb2.IntrospectTokenRequest, _auth_pb2.IntrospectTokenResponse]  # type: ignore[assignment]
+    """OAuth 2.0 token introspection (RFC 7662), of access and refresh tokens."""
+
+class TokenReadServiceServicer(metaclass=_abc_1.ABCMeta):
+    """Tells operators about tokens."""
+
+    @_abc_1.abstractmethod
+    def IntrospectToken(
+        self,
+        request: _auth_pb2.IntrospectTokenRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_auth_pb2.IntrospectTokenResponse, _abc.Awaitable[_auth_pb2.IntrospectTokenResponse]]:
+        """OAuth 2.0 token introspection (RFC 7662), of access and refresh tokens."""
+
+def add_TokenReadServiceServicer_to_server(servicer: TokenReadServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
 
 class KeyServiceStub:
     """Publishes the verification keys."""
