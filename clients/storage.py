@@ -29,6 +29,8 @@ from services.model.paging import PageRequest
 
 UNARY: Final = 10.0
 """Seconds for a call that moves no content."""
+STORING: Final = 30.0
+"""Seconds for a small file: it waits for the disk with others."""
 PEER: Final = "the storage element"
 
 UPLOAD: Final = "/artstore.storage.v1.StorageWriteService/Upload"
@@ -134,6 +136,25 @@ class StorageClient:
             metadata=metadata.on_behalf_of(on_behalf_of),
             unavailable=StorageUnavailable,
             repeatable=True,
+        )
+
+    async def store(
+        self, new_file: NewFile, content: bytes, commit: UploadCommit, *, on_behalf_of: Identity | None
+    ) -> FileAttributes:
+        """Store a small file, at most `frames.MAX_CHUNK` bytes, in one call; it is durable when this returns.
+
+        Raises as `upload` and `ElementUpload.commit`. A caller that is cancelled may find the file kept nevertheless.
+        """
+        request = storage_pb2.StoreFileRequest(
+            header=wire.new_file_to_proto(new_file), chunk=content, commit=wire.commit_to_proto(commit)
+        )
+        return await ask(
+            self._writes.StoreFile,
+            request,
+            lambda response: wire.file_from_proto(response.file),
+            seconds=STORING,
+            metadata=metadata.on_behalf_of(on_behalf_of),
+            unavailable=StorageUnavailable,
         )
 
     @asynccontextmanager

@@ -33,6 +33,7 @@ from services.storage.usecases.finishing import Finishing
 from services.storage.usecases.mode_gate import ModeGate
 from services.storage.usecases.read_files import GetFile, ListFiles
 from services.storage.usecases.store_file import StoreFile
+from services.storage.usecases.store_small_file import StoreSmallFile
 from services.storage.usecases.transition_mode import TransitionMode
 from services.storage.usecases.update_file import UpdateFile
 from services.storage.usecases.watch_changes import ListDestroyed, WatchChanges
@@ -78,6 +79,9 @@ async def serve(settings: Settings) -> None:
                 list_files=ListFiles(gate=gate, files=files, feed=element.feed),
                 download_file=DownloadFile(gate=gate, files=files, clock=clock),
                 store_file=StoreFile(
+                    gate=gate, files=files, clock=clock, finishing=finishing, max_file_size=settings.max_file_size
+                ),
+                store_small_file=StoreSmallFile(
                     gate=gate, files=files, clock=clock, finishing=finishing, max_file_size=settings.max_file_size
                 ),
                 update_file=UpdateFile(gate=gate, files=files, clock=clock, finishing=finishing),

@@ -135,6 +135,14 @@ class Files(Protocol):
         """
         ...
 
+    async def store(self, file_id: FileId, content: Bytes, decide: Callable[[str], FileAttributes]) -> FileAttributes:
+        """Store a small file whole; those that come at the same time share the work of the disk, not their outcome.
+
+        `decide` makes the attributes from the SHA-256; what it raises is raised, and nothing is kept. Everything else
+        as `Incoming.commit`, which this is, with `receive` and `write` before it.
+        """
+        ...
+
     async def change(self, file_id: FileId, decide: Decision) -> FileAttributes:
         """Replace the file's attributes by what `decide` makes of the present ones, under the file's lock.
 

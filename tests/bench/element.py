@@ -1,6 +1,6 @@
 """Speed and memory of one storage element alone, over mutual TLS, against references of the same run.
 
-    python -m tests.bench.element [--size MIB] [--rounds N] [--small N] [--clients N] [--folder FOLDER]
+    python -m tests.bench.element [--size MIB] [--rounds N] [--small N] [--clients N] [--only WORD] [--folder FOLDER]
 
 Prints what it sees. It never fails on time: machines differ, ratios count. Every file is a fresh one, and the client
 shares the machine's cores with the element.
@@ -13,7 +13,7 @@ import asyncio
 import os
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from statistics import median
@@ -73,6 +73,11 @@ class Served:
             await sending.send(frames())
             return await sending.commit(UploadCommit(size))
 
+    async def store(self, content: bytes) -> FileAttributes:
+        """Store a small file in one call."""
+        new = NewFile("bench.bin", RetentionPolicy.TEMPORARY, file_id=new_id(), declared_size=len(content))
+        return await self.client.store(new, content, UploadCommit(len(content)), on_behalf_of=SOMEBODY)
+
     async def download(self, file_id: FileId) -> None:
         """Download a file and drop it."""
         async with self.client.download(file_id, None, on_behalf_of=SOMEBODY) as receiving:
@@ -87,15 +92,25 @@ async def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="how often it goes in and out (3)")
     parser.add_argument("--small", type=int, default=3200, help="files of 4 KiB (3200)")
     parser.add_argument("--clients", type=int, default=32, help="that upload them at once (32)")
+    parser.add_argument("--only", default="", metavar="WORD", help="small cases with this word in their name")
     parser.add_argument("--folder", type=Path, help="where the data lie (default: a temporary folder)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.folder) as name:
         async with AsyncExitStack() as stack:
             element = await start("services.storage", Path(name), stack)
             nowhere = await start("tests.bench.nowhere", Path(name), stack)
-            await large(element, nowhere, Path(name), options.size * MIB, options.rounds)
-            await small("to nowhere", nowhere, options.small, options.clients)
-            await small("durable", element, options.small, options.clients)
+            if options.rounds:
+                await large(element, nowhere, Path(name), options.size * MIB, options.rounds)
+            content, frame = os.urandom(SMALL), encode_chunk(os.urandom(SMALL))
+            cases: dict[str, tuple[Served, Callable[[], Awaitable[object]]]] = {
+                "streamed to nowhere": (nowhere, lambda: nowhere.upload(SMALL, frame, SMALL)),
+                "streamed, durable": (element, lambda: element.upload(SMALL, frame, SMALL)),
+                "StoreFile to nowhere": (nowhere, lambda: nowhere.store(content)),
+                "StoreFile, durable": (element, lambda: element.store(content)),
+            }
+            for case, (served, work) in cases.items():
+                if options.only in case:
+                    await small(case, served, work, options.small, options.clients)
             print(f"element's peak RSS {element.peak / MIB:.0f} MiB")
 
 
@@ -150,23 +165,24 @@ async def timed(served: Served, work: Awaitable[Result]) -> tuple[float, float, 
     return time.perf_counter() - started, served.cpu() - cpu, result
 
 
-async def small(name: str, served: Served, count: int, clients: int) -> None:
+async def small(name: str, served: Served, work: Callable[[], Awaitable[object]], count: int, clients: int) -> None:
     """Many small files at once, each durable when it is answered."""
-    frame, left, times = encode_chunk(os.urandom(SMALL)), iter(range(count)), list[float]()
+    left, times = iter(range(count)), list[float]()
 
     async def client() -> None:
         for _ in left:
             started = time.perf_counter()
-            await served.upload(SMALL, frame, SMALL)
+            await work()
             times.append(time.perf_counter() - started)
 
-    cpu, started = served.cpu(), time.perf_counter()
+    cpu, own, started = served.cpu(), time.process_time(), time.perf_counter()
     await asyncio.gather(*(client() for _ in range(clients)))
-    took, used = time.perf_counter() - started, served.cpu() - cpu
+    took, used, own = time.perf_counter() - started, served.cpu() - cpu, time.process_time() - own
     times.sort()
     print(
         f"4 KiB x {clients} clients {name}: {count / took:.0f}/s, p50 {times[count // 2] * 1e3:.0f} ms, "
-        f"p99 {times[count * 99 // 100] * 1e3:.0f} ms, cpu {used / count * 1e3:.2f} ms each",
+        f"p99 {times[count * 99 // 100] * 1e3:.0f} ms, cpu {used / count * 1e3:.2f} ms each, "
+        f"the client's {own / count * 1e3:.2f} ms",
         flush=True,
     )
 

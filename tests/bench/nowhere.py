@@ -35,14 +35,28 @@ async def upload(frames: AsyncIterator[bytes], context: Any) -> storage_pb2.Uplo
     return storage_pb2.UploadResponse(file=wire.file_to_proto(file))
 
 
+async def store(request: storage_pb2.StoreFileRequest, context: Any) -> storage_pb2.StoreFileResponse:
+    """Keep nothing."""
+    new = wire.new_file_from_proto(request.header)
+    file = a_file(size=len(request.chunk), sha256=hashlib.sha256(request.chunk).hexdigest(), tags=new.tags)
+    return storage_pb2.StoreFileResponse(file=wire.file_to_proto(file))
+
+
 async def serve(settings: Settings) -> None:
     """Serve until a signal comes."""
     async with Process("storage", settings) as process:
         server = GrpcServer(settings, service="storage", authenticator=OnBehalfOfAuthenticator(frozenset({"ingester"})))
-        handler: grpc.RpcMethodHandler[Any, Any] = grpc.stream_unary_rpc_method_handler(
-            upload, response_serializer=storage_pb2.UploadResponse.SerializeToString
-        )
-        server.grpc.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {"Upload": handler}),))
+        handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
+            "Upload": grpc.stream_unary_rpc_method_handler(
+                upload, response_serializer=storage_pb2.UploadResponse.SerializeToString
+            ),
+            "StoreFile": grpc.unary_unary_rpc_method_handler(
+                store,
+                request_deserializer=storage_pb2.StoreFileRequest.FromString,
+                response_serializer=storage_pb2.StoreFileResponse.SerializeToString,
+            ),
+        }
+        server.grpc.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
         await server.start([SERVICE])
         await process.serve(server)
 

@@ -100,6 +100,11 @@ class MemoryFiles:
             self._promised -= declared_size or 0
             self.incoming -= 1
 
+    async def store(self, file_id: FileId, content: Bytes, decide: Callable[[str], FileAttributes]) -> FileAttributes:
+        async with self.receive(file_id, len(content)) as incoming:
+            await incoming.write(content)
+            return await incoming.commit(decide(await incoming.finish()))
+
     async def change(self, file_id: FileId, decide: Decision) -> FileAttributes:
         document = await self.find(file_id)
         attributes = decide(document)

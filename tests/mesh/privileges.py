@@ -153,6 +153,7 @@ RPCS: dict[str, tuple[str, bool]] = {
     "artstore.storage.v1.StorageReadService/GetInfo": ("storage:read", INSIDE),
     "artstore.storage.v1.StorageReadService/ListFiles": ("storage:read", INSIDE),
     "artstore.storage.v1.StorageWriteService/DeleteFile": ("files:write", INSIDE),
+    "artstore.storage.v1.StorageWriteService/StoreFile": ("files:write", INSIDE),
     "artstore.storage.v1.StorageWriteService/UpdateFile": ("files:write", INSIDE),
     "artstore.storage.v1.StorageWriteService/Upload": ("files:write", INSIDE),
 }

@@ -18,6 +18,7 @@ from services.storage.usecases.describe_element import DescribeElement
 from services.storage.usecases.download_file import DownloadFile
 from services.storage.usecases.read_files import GetFile, ListFiles
 from services.storage.usecases.store_file import StoreFile
+from services.storage.usecases.store_small_file import StoreSmallFile
 from services.storage.usecases.transition_mode import TransitionMode
 from services.storage.usecases.update_file import UpdateFile
 from services.storage.usecases.watch_changes import ListDestroyed, WatchChanges
@@ -32,6 +33,7 @@ class UseCases:
     list_files: ListFiles
     download_file: DownloadFile
     store_file: StoreFile
+    store_small_file: StoreSmallFile
     update_file: UpdateFile
     delete_file: DeleteFile
     transition_mode: TransitionMode
@@ -45,7 +47,7 @@ def add_to(server: grpc.aio.Server, can: UseCases) -> list[str]:
     names = [service.full_name for service in storage_pb2.DESCRIPTOR.services_by_name.values()]
     handlers = {
         _READ: _reading(StorageReadServicer(can.describe, can.get_file, can.list_files, can.download_file)),
-        _WRITE: _writing(StorageWriteServicer(can.store_file, can.update_file, can.delete_file)),
+        _WRITE: _writing(StorageWriteServicer(can.store_file, can.store_small_file, can.update_file, can.delete_file)),
     }
     for name in names:
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers[name]),))
@@ -91,6 +93,11 @@ def _writing(servicer: StorageWriteServicer) -> Handlers:
         # No deserializer: the frames of an upload arrive as they are on the wire.
         "Upload": grpc.stream_unary_rpc_method_handler(
             servicer.Upload, response_serializer=storage_pb2.UploadResponse.SerializeToString
+        ),
+        "StoreFile": grpc.unary_unary_rpc_method_handler(
+            servicer.StoreFile,
+            request_deserializer=storage_pb2.StoreFileRequest.FromString,
+            response_serializer=storage_pb2.StoreFileResponse.SerializeToString,
         ),
         "UpdateFile": grpc.unary_unary_rpc_method_handler(
             servicer.UpdateFile,

@@ -18,6 +18,7 @@ from services.storage.rpc import convert
 from services.storage.rpc.metrics import counted
 from services.storage.usecases.delete_file import DeleteFile
 from services.storage.usecases.store_file import StoreFile
+from services.storage.usecases.store_small_file import StoreSmallFile
 from services.storage.usecases.update_file import UpdateFile
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -26,8 +27,11 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class StorageWriteServicer:
     """Not the generated base class: its `Upload` would have every chunk decoded once more."""
 
-    def __init__(self, store_file: StoreFile, update_file: UpdateFile, delete_file: DeleteFile) -> None:
-        self._store_file, self._update_file, self._delete_file = store_file, update_file, delete_file
+    def __init__(
+        self, store_file: StoreFile, store_small_file: StoreSmallFile, update_file: UpdateFile, delete_file: DeleteFile
+    ) -> None:
+        self._store_file, self._store_small_file = store_file, store_small_file
+        self._update_file, self._delete_file = update_file, delete_file
 
     async def Upload(self, messages: AsyncIterator[bytes], context: Context) -> storage_pb2.UploadResponse:
         """Frames as they came over the wire. Initial metadata tell the sender that its header was accepted."""
@@ -38,6 +42,16 @@ class StorageWriteServicer:
         with counted(Operation.UPLOAD):
             file = await self._store_file(convert.upload_frames(idle(messages)), by=caller().subject, accepted=accepted)
         return storage_pb2.UploadResponse(file=wire.file_to_proto(file))
+
+    async def StoreFile(self, request: storage_pb2.StoreFileRequest, context: Context) -> storage_pb2.StoreFileResponse:
+        with counted(Operation.UPLOAD):
+            file = await self._store_small_file(
+                wire.new_file_from_proto(request.header),
+                request.chunk,
+                wire.commit_from_proto(request.commit),
+                by=caller().subject,
+            )
+        return storage_pb2.StoreFileResponse(file=wire.file_to_proto(file))
 
     async def UpdateFile(
         self, request: storage_pb2.UpdateFileRequest, context: Context

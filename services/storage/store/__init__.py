@@ -37,6 +37,11 @@ system, at the commit itself.
 
 There is no fsync between 5 and 6: attributes whose data a power cut took are named by an open `begin`, and go with it.
 
+**Small files** (`small.py`, `batches.py`; one call, at most 1 MiB each) take the same steps in the same order. Those
+that come while others are under way share one job of a thread: all are written, then each is fsynced; one frame of the
+journal holds all begins; then come all renames, one fsync for each folder, and one frame with all commits. A file that
+fails on its way is left behind with its own error.
+
 **Update, delete**: 3, 4, 6, 7. A folder counts as existing only after this process has fsynced its parent; else a power
 cut could take a whole new hour with it. From step 4 on everything runs to its end even if the caller goes away.
 

@@ -13,6 +13,7 @@ from services.storage.store.commits import Commits
 from services.storage.store.disk import Disk
 from services.storage.store.health import WriteHealth
 from services.storage.store.purging import Purging
+from services.storage.store.small import BatchCommits
 from services.storage.store.wal.journal import Journal
 from services.storage.store.wal.kept import Source
 
@@ -27,6 +28,7 @@ class Writing:
     source: Source
     """Of the change feed."""
     commits: Commits
+    batch: BatchCommits
     purging: Purging
 
     def close(self) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -44,18 +44,31 @@ class Commits:
 
     def create(self, part: Part, attributes: FileAttributes) -> Document:
         """Make a new file of a finished part, or find that it is there already. Raises as `Incoming.commit`."""
-        existing = self._lookup.taken(attributes.file_id)
+        existing = self.existing(attributes)
         if existing is not None:
-            return _same(existing, attributes)
+            return existing
         with self._health.preparing():
-            document = self._named(replace(attributes, epoch=self._epoch))
+            document = self.named(attributes)
             prepared = self._prepare(document)
         with self._transaction(Op.CREATE, document, old=0, prepared=prepared):
-            data = self._layout.data(attributes.file_id, document.storage_filename)
-            self._move_in(part.path, data)
-            part.published()
-            self._replace_attributes(prepared, document, created=data)
+            self.publish(document, part.path, prepared, moved=part.published)
+            sync_folder(self._fs, self._layout.folder(attributes.file_id))
         return document
+
+    def existing(self, attributes: FileAttributes) -> Document | None:
+        """The file that has this id already, with the same content; None if the id is free. Raises `Conflict`."""
+        existing = self._lookup.taken(attributes.file_id)
+        return None if existing is None else _same(existing, attributes)
+
+    def publish(self, document: Document, part: Path, prepared: Path, *, moved: Callable[[], None]) -> None:
+        """Steps 5 and 6 less the fsync of the folder, which must follow. `moved` is told that the part is gone.
+
+        If the disk is too full for a name, nothing has happened: raises `StorageFull`.
+        """
+        data = self._layout.data(document.attributes.file_id, document.storage_filename)
+        self._move_in(part, data)
+        moved()
+        self._replace_attributes(prepared, document, created=data)
 
     def change(self, file_id: FileId, decide: Decision) -> Document:
         """Replace a file's attributes. Raises as `Files.change`."""
@@ -70,6 +83,7 @@ class Commits:
         kind = kind_of(present.attributes.status, attributes.status)
         with self._transaction(Op.UPDATE, document, old=present.attributes.revision, prepared=prepared, kind=kind):
             self._replace_attributes(prepared, document)
+            sync_folder(self._fs, self._layout.folder(file_id))
         return document
 
     @contextlib.contextmanager
@@ -94,11 +108,12 @@ class Commits:
             raise
         self._journal.commit(tx, document)
 
-    def _named(self, attributes: FileAttributes) -> Document:
+    def named(self, attributes: FileAttributes) -> Document:
         """The document of a new file, under a name that is free: what lies there without us knowing it stays.
 
         Recovery relies on it: both names of a create that has begun are its own.
         """
+        attributes = replace(attributes, epoch=self._epoch)
         folder = self._layout.folder(attributes.file_id)
         self._folders.ensure(folder)
         at = attributes.uploaded_at
@@ -126,7 +141,7 @@ class Commits:
             raise full() from error
 
     def _replace_attributes(self, prepared: Path, document: Document, *, created: Path | None = None) -> None:
-        """Step 6: the commit point. If the disk is too full for the name, what was `created` goes again."""
+        """Step 6, less the fsync: the commit point. If the disk is too full for the name, what was `created` goes."""
         target = self._layout.attributes(document.attributes.file_id, document.storage_filename)
         try:
             self._fs.rename(prepared, target)
@@ -137,7 +152,6 @@ class Commits:
                 self._fs.unlink(created)
                 sync_folder(self._fs, created.parent)
             raise full() from error
-        sync_folder(self._fs, target.parent)
 
     def _forget(self, temporary: Path) -> None:
         with contextlib.suppress(OSError):  # it goes at the next start

@@ -17,7 +17,8 @@ from services.model.paging import Page, PageRequest
 from services.storage.domain.changes import Decision
 from services.storage.domain.documents import Document
 from services.storage.domain.space import Room
-from services.storage.ports import Usage
+from services.storage.ports import Bytes, Usage
+from services.storage.store.batches import Batches
 from services.storage.store.charge import Charge
 from services.storage.store.content import StoredContent
 from services.storage.store.cursors import Position, read_cursor, write_cursor
@@ -32,6 +33,7 @@ from services.storage.store.locks import FileLocks
 from services.storage.store.lookup import Lookup
 from services.storage.store.part import Part
 from services.storage.store.pool import Pool
+from services.storage.store.small import SmallFile
 from services.storage.store.space import Space
 
 Asked = ParamSpec("Asked")
@@ -66,6 +68,7 @@ class ElementFiles:
         self._parts = parts
         self._locks = FileLocks()
         self._pushes = asyncio.Semaphore(PUSHES)
+        self._small = Batches(parts.charge, parts.writes)
 
     @property
     def writable(self) -> bool:
@@ -92,6 +95,11 @@ class ElementFiles:
             file_id, part, declared_size,
             writes=p.writes, pushes=self._pushes, locks=self._locks, commits=writing.commits,
         )  # fmt: skip
+
+    async def store(self, file_id: FileId, content: Bytes, decide: Callable[[str], FileAttributes]) -> FileAttributes:
+        async with self._locks.hold(file_id):
+            document = await self._small.store(SmallFile(file_id, content, decide))
+        return document.attributes
 
     async def change(self, file_id: FileId, decide: Decision) -> FileAttributes:
         async with self._locks.hold(file_id):

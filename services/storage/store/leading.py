@@ -20,6 +20,7 @@ from services.storage.store.layout import Layout
 from services.storage.store.modefile import change_mode, read_mode, write_mode
 from services.storage.store.options import Options
 from services.storage.store.purging import Purging
+from services.storage.store.small import BatchCommits
 from services.storage.store.wal.journal import Journal
 from services.storage.store.wal.takeover import JournalOptions, take_over
 
@@ -47,12 +48,14 @@ def take_charge(parts: Parts, identity: ElementFile, options: Options, clock: Cl
     destroyed = DestroyedLog(disk)
     log.info("element opened", storage_id=identity.storage_id, element_uuid=identity.element_uuid, epoch=epoch,
              mode=mode.mode, leftovers_removed=leftovers, index_complete=index.complete)  # fmt: skip
+    commits = Commits(disk, journal=journal, lookup=parts.lookup, epoch=epoch)
     return Writing(
         epoch=epoch,
         disk=disk,
         journal=journal,
         source=source,
-        commits=Commits(disk, journal=journal, lookup=parts.lookup, epoch=epoch),
+        commits=commits,
+        batch=BatchCommits(disk, journal=journal, commits=commits, space=parts.space),
         purging=Purging(disk, journal=journal, lookup=parts.lookup, log=destroyed, epoch=epoch),
     )
 

@@ -25,16 +25,20 @@ class Pool:
 
     async def run(self, job: Callable[Args, Result], *args: Args.args, **kwargs: Args.kwargs) -> Result:
         """The result of a job. A cancellation waits until the job has ended: nobody tidies up behind its back."""
-        future = self.start(job, *args, **kwargs)
-        try:
-            return await asyncio.shield(future)
-        except asyncio.CancelledError:
-            await ended(future)
-            raise
+        return await to_its_end(self.start(job, *args, **kwargs))
 
     def close(self) -> None:
         """Wait for what runs, and end the threads."""
         self._threads.shutdown(wait=True)
+
+
+async def to_its_end(future: asyncio.Future[Result]) -> Result:
+    """The result of a job; a cancellation waits until it has ended."""
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        await ended(future)
+        raise
 
 
 async def ended(future: asyncio.Future[Result]) -> None:

@@ -9,9 +9,9 @@ from services.model.errors import ValidationFailed
 from services.model.files import FileAttributes, NewFile, UploadCommit
 from services.model.ids import FileId, Subject
 from services.storage.domain import changes, uploads
-from services.storage.domain.documents import check_room
 from services.storage.domain.modes import Operation, require_policy
 from services.storage.ports import Bytes, Files, Incoming
+from services.storage.usecases.admission import admitted
 from services.storage.usecases.finishing import Finishing
 from services.storage.usecases.mode_gate import ModeGate
 
@@ -52,15 +52,7 @@ class StoreFile:
         new = await anext(frames, None)
         if not isinstance(new, NewFile):
             raise ValidationFailed("an upload begins with its header")
-        new.check()
-        if new.file_id is None:
-            raise ValidationFailed.of("file_id", "is required")
-        self._gate.require(Operation.UPLOAD)
-        require_policy(self._gate.mode, new.retention_policy)
-        now = self._clock.now()
-        uploads.check_new_id(new.file_id, now)
-        check_room(changes.created(new, file_id=new.file_id, size=0, sha256="", by=by, at=now))
-        return new, new.file_id
+        return new, admitted(new, gate=self._gate, by=by, at=self._clock.now())
 
     async def _commit(self, incoming: Incoming, attributes: FileAttributes) -> FileAttributes:
         async with self._gate.held(Operation.UPLOAD):

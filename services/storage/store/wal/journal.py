@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from services.chassis.logs import get_logger
 from services.model.clock import Clock
@@ -43,9 +44,9 @@ from services.storage.store.wal.segments import Segments
 from services.storage.store.wal.tail import End, Tail
 
 COMMIT_ROOM = 640
-"""Bytes kept for one commit or abort in a frame of its own; a name has at most 200 bytes."""
-LARGEST_BATCH = 24
-"""Records in a frame; more wait for the next. More threads than these do not write."""
+"""Bytes kept for one record; for a commit or abort in a frame of its own, too. A name has at most 200 bytes."""
+LARGEST_BATCH = 48
+"""Records in a frame; more wait for the next: all of a batch of small files, and a few beside it."""
 SEGMENT_BYTES = 2 << 20
 
 log = get_logger(__name__)
@@ -166,6 +167,12 @@ class Journal:
         kind = KINDS[Op.MODE]
         return self._begin(lambda tx: Begin(tx, Op.MODE, NO_FILE, "", 0, "", revision - 1, revision, kind))
 
+    def begin_creates(self, documents: Sequence[Document]) -> list[int | BaseException]:
+        """`begin` for several new files at once: of each its transaction, or why it has not begun."""
+        with self._queued:
+            waiting = [self._beginning(partial(_create, document)) for document in documents]
+        return [self._begun(each) for each in waiting]
+
     def commit(self, tx: int, document: Document, *, destroyed: Destroyed | None = None) -> None:
         """Durable, and known to the index, when it returns. `destroyed`: the file is no more.
 
@@ -181,6 +188,15 @@ class Journal:
         with self._queued:
             waiting = self._wait(self._commit(tx, NO_FILE, "", self._kinds.pop(tx)), state)
         self._written(waiting)
+
+    def commit_creates(self, done: Sequence[tuple[int, Document]]) -> list[BaseException | None]:
+        """`commit` for several at once: of each None, or why it is not known whether it is durable."""
+        with self._queued:
+            waiting = [
+                self._wait(self._commit(tx, each.attributes.file_id, each.storage_filename, self._kinds.pop(tx)), each)
+                for tx, each in done
+            ]
+        return [self._outcome(each) for each in waiting]
 
     def abort(self, tx: int) -> None:
         """All of it is undone. Not durable when it returns, but before anything that is begun later."""
@@ -211,17 +227,25 @@ class Journal:
 
     def _begin(self, made: Callable[[int], Begin]) -> int:
         with self._queued:
-            self._transactions += 1
-            begin = made(self._transactions)
-            self._kinds[begin.tx] = begin.kind
-            waiting = self._wait(begin)
-        try:
-            self._written(waiting)
-        except BaseException:
+            waiting = self._beginning(made)
+        outcome = self._begun(waiting)
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+    def _beginning(self, made: Callable[[int], Begin]) -> _Waiting:
+        self._transactions += 1
+        begin = made(self._transactions)
+        self._kinds[begin.tx] = begin.kind
+        return self._wait(begin)
+
+    def _begun(self, waiting: _Waiting) -> int | BaseException:
+        """The transaction, once it is durable; or why it has not begun."""
+        error = self._outcome(waiting)
+        if error is not None:
             with self._queued:
-                self._kinds.pop(begin.tx, None)
-            raise
-        return begin.tx
+                self._kinds.pop(waiting.record.tx, None)
+        return error or waiting.record.tx
 
     def _commit(self, tx: int, file_id: FileId, name: str, kind: ChangeKind) -> Commit:
         self._numbers += 1
@@ -233,12 +257,17 @@ class Journal:
         return waiting
 
     def _written(self, waiting: _Waiting) -> None:
+        error = self._outcome(waiting)
+        if error is not None:
+            raise error
+
+    def _outcome(self, waiting: _Waiting) -> BaseException | None:
+        """Wait until a record is durable: None; or why it may not be."""
         while not waiting.done:
             with self._turn:
                 if not waiting.done:
                     self._write_waiting()
-        if waiting.error is not None:
-            raise waiting.error
+        return waiting.error
 
     def _write_waiting(self) -> None:
         with self._queued:
@@ -256,11 +285,12 @@ class Journal:
 
     def _write(self, batch: list[_Waiting]) -> None:
         head: list[Record] = []
-        rolled = not self._fits(batch)
+        needed = self._needed(batch)
+        rolled = self._used + needed > self._size
         if rolled:
             try:
                 with self._health.preparing():
-                    head = [self._next_segment(self._size)]
+                    head = [self._next_segment(max(self._size, needed + COMMIT_ROOM))]
             except ArtStoreError as error:
                 # What has begun has its room; only what is to begin must wait for more.
                 batch = _refused(batch, error)
@@ -285,13 +315,12 @@ class Journal:
         if rolled:
             self._checkpoint()
 
-    def _fits(self, batch: list[_Waiting]) -> bool:
-        """Whether the batch and the ends of all that is open then, and a checkpoint, fit into this segment."""
+    def _needed(self, batch: list[_Waiting]) -> int:
+        """Bytes kept for the batch, the ends of all that is open then, and a checkpoint; 0 if nothing begins."""
         begins = sum(isinstance(each.record, Begin) for each in batch)
         if not begins:
-            return True
-        length = len(encode([each.record for each in batch])) + frames.HEADER_BYTES
-        return self._used + length + COMMIT_ROOM * (len(self._open) + begins + 1) <= self._size
+            return 0
+        return frames.HEADER_BYTES + COMMIT_ROOM * (len(batch) + len(self._open) + begins + 1)
 
     def _next_segment(self, size: int) -> Head:
         """Make the next segment and go on there; its head, which is to be written first."""
@@ -340,6 +369,11 @@ class Journal:
                 break
             oldest = place if head is not None else oldest
         return oldest
+
+
+def _create(document: Document, tx: int) -> Begin:
+    a, kind = document.attributes, KINDS[Op.CREATE]
+    return Begin(tx, Op.CREATE, a.file_id, document.storage_filename, a.size, a.sha256, 0, a.revision, kind)
 
 
 def _refused(batch: list[_Waiting], error: ArtStoreError) -> list[_Waiting]:

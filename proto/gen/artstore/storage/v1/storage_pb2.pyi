@@ -330,6 +330,66 @@ class UploadResponse(_message.Message):
 Global___UploadResponse: _TypeAlias = UploadResponse  # noqa: Y015
 
 @_typing.final
+class StoreFileRequest(_message.Message):
+    """A small file as a whole. The numbers are those of an upload's frames: three encoded frames, one after the other, are
+    this message.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    HEADER_FIELD_NUMBER: _builtins.int
+    CHUNK_FIELD_NUMBER: _builtins.int
+    COMMIT_FIELD_NUMBER: _builtins.int
+    chunk: _builtins.bytes
+    """All of its bytes, at most 1 MiB."""
+    @_builtins.property
+    def header(self) -> _file_pb2.NewFile:
+        """What the file is."""
+
+    @_builtins.property
+    def commit(self) -> _file_pb2.UploadCommit:
+        """How many they are, and perhaps their digest. Without it nothing is kept."""
+
+    def __init__(
+        self,
+        *,
+        header: _file_pb2.NewFile | None = ...,
+        chunk: _builtins.bytes = ...,
+        commit: _file_pb2.UploadCommit | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["commit", b"commit", "header", b"header"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk", "commit", b"commit", "header", b"header"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StoreFileRequest: _TypeAlias = StoreFileRequest  # noqa: Y015
+
+@_typing.final
+class StoreFileResponse(_message.Message):
+    """The stored file."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def file(self) -> _file_pb2.File:
+        """Its attributes, durable on disk."""
+
+    def __init__(
+        self,
+        *,
+        file: _file_pb2.File | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["file", b"file"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___StoreFileResponse: _TypeAlias = StoreFileResponse  # noqa: Y015
+
+@_typing.final
 class UpdateFileRequest(_message.Message):
     """Changes what users may change."""
 

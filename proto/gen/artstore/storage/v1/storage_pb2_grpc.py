@@ -250,6 +250,11 @@ class StorageWriteServiceStub:
                 request_serializer=artstore_dot_storage_dot_v1_dot_storage__pb2.UploadRequest.SerializeToString,
                 response_deserializer=artstore_dot_storage_dot_v1_dot_storage__pb2.UploadResponse.FromString,
                 _registered_method=True)
+        self.StoreFile = channel.unary_unary(
+                '/artstore.storage.v1.StorageWriteService/StoreFile',
+                request_serializer=artstore_dot_storage_dot_v1_dot_storage__pb2.StoreFileRequest.SerializeToString,
+                response_deserializer=artstore_dot_storage_dot_v1_dot_storage__pb2.StoreFileResponse.FromString,
+                _registered_method=True)
         self.UpdateFile = channel.unary_unary(
                 '/artstore.storage.v1.StorageWriteService/UpdateFile',
                 request_serializer=artstore_dot_storage_dot_v1_dot_storage__pb2.UpdateFileRequest.SerializeToString,
@@ -269,6 +274,14 @@ class StorageWriteServiceServicer:
     def Upload(self, request_iterator, context):
         """Stores one file: header, chunks, commit. The same id with the same content answers with the existing file.
         MODE_NOT_ALLOWED, STORAGE_FULL, FILE_TOO_LARGE, CHECKSUM_MISMATCH, METADATA_TOO_LARGE, CONFLICT.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StoreFile(self, request, context):
+        """Stores one file of at most 1 MiB in one call, by the same rules and with the same errors as Upload. Files that come
+        at the same time share the work of the disk, but not their outcome.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -295,6 +308,11 @@ def add_StorageWriteServiceServicer_to_server(servicer, server):
                     servicer.Upload,
                     request_deserializer=artstore_dot_storage_dot_v1_dot_storage__pb2.UploadRequest.FromString,
                     response_serializer=artstore_dot_storage_dot_v1_dot_storage__pb2.UploadResponse.SerializeToString,
+            ),
+            'StoreFile': grpc.unary_unary_rpc_method_handler(
+                    servicer.StoreFile,
+                    request_deserializer=artstore_dot_storage_dot_v1_dot_storage__pb2.StoreFileRequest.FromString,
+                    response_serializer=artstore_dot_storage_dot_v1_dot_storage__pb2.StoreFileResponse.SerializeToString,
             ),
             'UpdateFile': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateFile,
@@ -335,6 +353,33 @@ class StorageWriteService:
             '/artstore.storage.v1.StorageWriteService/Upload',
             artstore_dot_storage_dot_v1_dot_storage__pb2.UploadRequest.SerializeToString,
             artstore_dot_storage_dot_v1_dot_storage__pb2.UploadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StoreFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/artstore.storage.v1.StorageWriteService/StoreFile',
+            artstore_dot_storage_dot_v1_dot_storage__pb2.StoreFileRequest.SerializeToString,
+            artstore_dot_storage_dot_v1_dot_storage__pb2.StoreFileResponse.FromString,
             options,
             channel_credentials,
             insecure,

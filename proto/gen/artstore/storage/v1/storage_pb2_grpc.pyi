@@ -116,6 +116,10 @@ class StorageWriteServiceStub:
     """Stores one file: header, chunks, commit. The same id with the same content answers with the existing file.
     MODE_NOT_ALLOWED, STORAGE_FULL, FILE_TOO_LARGE, CHECKSUM_MISMATCH, METADATA_TOO_LARGE, CONFLICT.
     """
+    StoreFile: _grpc.UnaryUnaryMultiCallable[_storage_pb2.StoreFileRequest, _storage_pb2.StoreFileResponse]
+    """Stores one file of at most 1 MiB in one call, by the same rules and with the same errors as Upload. Files that come
+    at the same time share the work of the disk, but not their outcome.
+    """
     UpdateFile: _grpc.UnaryUnaryMultiCallable[_storage_pb2.UpdateFileRequest, _storage_pb2.UpdateFileResponse]
     """Changes description, tags or metadata. NOT_FOUND, MODE_NOT_ALLOWED, PRECONDITION_FAILED, METADATA_TOO_LARGE."""
     DeleteFile: _grpc.UnaryUnaryMultiCallable[_storage_pb2.DeleteFileRequest, _storage_pb2.DeleteFileResponse]
@@ -129,6 +133,10 @@ class StorageWriteServiceAsyncStub(StorageWriteServiceStub):
     Upload: _aio.StreamUnaryMultiCallable[_storage_pb2.UploadRequest, _storage_pb2.UploadResponse]  # type: ignore[assignment]
     """Stores one file: header, chunks, commit. The same id with the same content answers with the existing file.
     MODE_NOT_ALLOWED, STORAGE_FULL, FILE_TOO_LARGE, CHECKSUM_MISMATCH, METADATA_TOO_LARGE, CONFLICT.
+    """
+    StoreFile: _aio.UnaryUnaryMultiCallable[_storage_pb2.StoreFileRequest, _storage_pb2.StoreFileResponse]  # type: ignore[assignment]
+    """Stores one file of at most 1 MiB in one call, by the same rules and with the same errors as Upload. Files that come
+    at the same time share the work of the disk, but not their outcome.
     """
     UpdateFile: _aio.UnaryUnaryMultiCallable[_storage_pb2.UpdateFileRequest, _storage_pb2.UpdateFileResponse]  # type: ignore[assignment]
     """Changes description, tags or metadata. NOT_FOUND, MODE_NOT_ALLOWED, PRECONDITION_FAILED, METADATA_TOO_LARGE."""
@@ -146,6 +154,16 @@ class StorageWriteServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_storage_pb2.UploadResponse, _abc.Awaitable[_storage_pb2.UploadResponse]]:
         """Stores one file: header, chunks, commit. The same id with the same content answers with the existing file.
         MODE_NOT_ALLOWED, STORAGE_FULL, FILE_TOO_LARGE, CHECKSUM_MISMATCH, METADATA_TOO_LARGE, CONFLICT.
+        """
+
+    @_abc_1.abstractmethod
+    def StoreFile(
+        self,
+        request: _storage_pb2.StoreFileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_storage_pb2.StoreFileResponse, _abc.Awaitable[_storage_pb2.StoreFileResponse]]:
+        """Stores one file of at most 1 MiB in one call, by the same rules and with the same errors as Upload. Files that come
+        at the same time share the work of the disk, but not their outcome.
         """
 
     @_abc_1.abstractmethod

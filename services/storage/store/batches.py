@@ -1,0 +1,74 @@
+"""Small files that come at the same time are stored together: whoever comes while a batch is under way is in the next.
+
+Nobody waits for others to come: a file that comes alone is a batch of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+
+from services.storage.domain.documents import Document
+from services.storage.store.charge import Charge
+from services.storage.store.metrics import BATCH
+from services.storage.store.pool import Pool, to_its_end
+from services.storage.store.small import SmallFile
+
+AT_ONCE = 2
+"""Batches: while one waits for the disk, the next one can be written."""
+FILES = 32
+BYTES = 4 << 20
+"""Of content in a batch, but for a single file: the small ones should not wait for megabytes of others."""
+
+_Waiting = tuple[SmallFile, "asyncio.Future[Document]"]
+
+
+class Batches:
+    """Gathers, and hands over to a thread."""
+
+    def __init__(self, charge: Charge, writes: Pool) -> None:
+        self._charge, self._writes = charge, writes
+        self._waiting: list[_Waiting] = []
+        self._running = 0
+
+    async def store(self, file: SmallFile) -> Document:
+        """Its document, durable. The file's lock is held meanwhile. Raises as `Files.store`."""
+        outcome: asyncio.Future[Document] = asyncio.get_running_loop().create_future()
+        self._waiting.append((file, outcome))
+        self._start()
+        return await to_its_end(outcome)
+
+    def _start(self) -> None:
+        while self._waiting and self._running < AT_ONCE:
+            count = _fitting([file for file, _ in self._waiting])
+            batch, self._waiting = self._waiting[:count], self._waiting[count:]
+            self._running += 1
+            BATCH.observe(count)
+            job = self._writes.start(self._create, [file for file, _ in batch])
+            job.add_done_callback(partial(self._ended, batch))
+
+    def _create(self, files: Sequence[SmallFile]) -> None:
+        self._charge.writing.batch.create(files)
+
+    def _ended(self, batch: Sequence[_Waiting], job: asyncio.Future[None]) -> None:
+        self._running -= 1
+        failure = job.exception()
+        for file, outcome in batch:
+            error = failure or file.error
+            if error is not None:
+                outcome.set_exception(error)
+            else:
+                assert file.document is not None, "a file of a batch has neither document nor error"
+                outcome.set_result(file.document)
+        self._start()
+
+
+def _fitting(files: Sequence[SmallFile]) -> int:
+    """How many of the first ones make a batch: at least one."""
+    length = 0
+    for count, file in enumerate(files[:FILES]):
+        length += len(file.content)
+        if count and length > BYTES:
+            return count
+    return min(len(files), FILES)

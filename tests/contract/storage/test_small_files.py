@@ -1,0 +1,83 @@
+"""What every store of files does with small ones; see `Files.store` in `services/storage/ports.py`."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable
+
+import pytest
+
+from services.model.errors import ChecksumMismatch, Conflict, NotFound
+from services.model.files import FileAttributes, FileStatus
+from services.model.ids import FileId
+from services.storage.ports import Files
+from tests.doubles.documents import new_id
+from tests.support.storage_store import content_of
+from tests.unit.storage.samples import FILE_ID, attributes
+
+
+def deciding(file_id: FileId, content: bytes) -> Callable[[str], FileAttributes]:
+    return lambda sha256: attributes(file_id=file_id, size=len(content), sha256=sha256)
+
+
+async def stored(files: Files, content: bytes, file_id: FileId = FILE_ID) -> FileAttributes:
+    return await files.store(file_id, content, deciding(file_id, content))
+
+
+@pytest.mark.parametrize("content", [b"", b"x", bytes(1 << 20)], ids=len)
+async def test_what_was_stored_is_found_and_read(files: Files, content: bytes) -> None:
+    file = await stored(files, content)
+    assert (file.size, file.sha256) == (len(content), hashlib.sha256(content).hexdigest())
+    assert file.epoch > 0
+    assert (await files.find(FILE_ID)).attributes == file
+    assert await content_of(files, file) == content
+    assert files.usage().used == len(content)
+    assert (await files.room()).promised == 0
+
+
+async def test_memory_that_is_not_ours_may_come_in_views(files: Files) -> None:
+    content = memoryview(b"head and tail")[5:8]
+    file = await files.store(FILE_ID, content, deciding(FILE_ID, bytes(content)))
+    assert await content_of(files, file) == b"and"
+
+
+async def test_the_same_id_with_the_same_content_is_the_existing_file(files: Files) -> None:
+    assert await stored(files, b"x") == await stored(files, b"x")
+    with pytest.raises(Conflict):
+        await stored(files, b"y")
+    assert await content_of(files, (await files.find(FILE_ID)).attributes) == b"x"
+
+
+async def test_what_is_refused_when_its_digest_is_known_is_not_kept(files: Files) -> None:
+    def refuse(sha256: str) -> FileAttributes:
+        raise ChecksumMismatch(sha256)
+
+    with pytest.raises(ChecksumMismatch, match=hashlib.sha256(b"x").hexdigest()):
+        await files.store(FILE_ID, b"x", refuse)
+    with pytest.raises(NotFound):
+        await files.find(FILE_ID)
+    assert (await files.room()).promised == 0
+
+
+async def test_of_many_at_once_each_has_its_own_outcome(files: Files) -> None:
+    await stored(files, b"taken")
+    ids = [new_id() for _ in range(50)]
+    results = await asyncio.gather(
+        *(stored(files, file_id.encode(), file_id) for file_id in ids),
+        stored(files, b"another"),
+        *(stored(files, file_id.encode(), file_id) for file_id in ids[:20]),
+        return_exceptions=True,
+    )
+    assert isinstance(results[50], Conflict)
+    assert results[51:] == results[:20], "an id that comes twice is one file"
+    for file_id, file in zip(ids, results[:50], strict=True):
+        assert isinstance(file, FileAttributes)
+        assert await content_of(files, file) == file_id.encode()
+    assert files.usage().files[FileStatus.ACTIVE] == 51
+
+
+async def test_of_two_of_one_id_at_once_one_is_kept(files: Files) -> None:
+    results = await asyncio.gather(*(stored(files, bytes([n])) for n in range(4)), return_exceptions=True)
+    assert sum(isinstance(each, FileAttributes) for each in results) == 1
+    assert sum(isinstance(each, Conflict) for each in results) == 3
