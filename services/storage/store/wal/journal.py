@@ -356,16 +356,16 @@ class Journal:
     def _forget(self) -> None:
         """The turn is held. What comes back after a power cut does no harm."""
         try:
-            self._segments.remove_before(min(self._spent, self._young()))
+            self._segments.remove_before(self._unneeded())
         except OSError as error:
             log.warning("old journals could not be removed", error=str(error))
 
-    def _young(self) -> Place:
-        """The oldest segment that may hold commits which are still to be kept."""
+    def _unneeded(self) -> Place:
+        """The oldest segment that is not spent, or may hold commits which are still to be kept."""
         horizon, oldest = self._clock.now() - self._retention, START
-        for place in self._segments.places():
-            head = head_of(self._segments, place)
-            if head is not None and head.at > horizon:
+        for place in self._segments.places()[1:]:
+            head = head_of(self._segments, place) if place <= self._spent else None
+            if place > self._spent or (head is not None and head.at > horizon):
                 break
             oldest = place if head is not None else oldest
         return oldest
