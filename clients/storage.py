@@ -14,6 +14,7 @@ from clients import metadata, wire
 from clients.calls import ask, understood
 from clients.storage_control import StorageControlClient
 from clients.storage_feed import StorageFeedClient
+from clients.storage_keeping import StorageKeepingClient
 from clients.streams import DownloadStream, UploadStream
 from services.chassis import telemetry
 from services.chassis.caller import Identity
@@ -91,6 +92,8 @@ class StorageClient:
         """Calls that run the element."""
         self.feed = StorageFeedClient(channel)
         """Calls that follow what changes."""
+        self.keeping = StorageKeepingClient(channel)
+        """Calls about the state of its files."""
         # The stubs of these two decode and encode every chunk; these do not.
         self._upload: grpc.aio.StreamUnaryMultiCallable[bytes, storage_pb2.UploadResponse] = channel.stream_unary(
             UPLOAD,

@@ -52,6 +52,16 @@ from clients.wire.files import (
     trailer_from_proto,
     trailer_to_proto,
 )
+from clients.wire.keeping import (
+    item_from_proto,
+    item_to_proto,
+    progress_from_proto,
+    progress_to_proto,
+    report_from_proto,
+    report_to_proto,
+    verified_from_proto,
+    verified_to_proto,
+)
 from clients.wire.keys import key_from_proto, key_to_proto
 from clients.wire.paging import page_from_proto, page_info_to_proto, page_request_from_proto, page_request_to_proto
 from clients.wire.scalars import time_from_proto, time_to_proto
@@ -96,6 +106,8 @@ __all__ = [
     "hit_to_proto",
     "info_from_proto",
     "info_to_proto",
+    "item_from_proto",
+    "item_to_proto",
     "key_from_proto",
     "key_to_proto",
     "listing_from_proto",
@@ -114,8 +126,12 @@ __all__ = [
     "policy_to_proto",
     "position_from_proto",
     "position_to_proto",
+    "progress_from_proto",
+    "progress_to_proto",
     "range_from_proto",
     "range_to_proto",
+    "report_from_proto",
+    "report_to_proto",
     "required_mode_from_proto",
     "role_from_proto",
     "role_to_proto",
@@ -137,4 +153,6 @@ __all__ = [
     "user_status_from_proto",
     "user_status_to_proto",
     "user_to_proto",
+    "verified_from_proto",
+    "verified_to_proto",
 ]

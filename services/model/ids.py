@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import NewType
@@ -14,11 +15,14 @@ ElementId = NewType("ElementId", str)
 """The UUID under which Admin has an element registered."""
 ElementUuid = NewType("ElementUuid", str)
 """The UUID of an element's directory, made when the directory became an element."""
+QuarantineId = NewType("QuarantineId", str)
+"""What an element calls something that it has set aside: the name of a folder, `<time>_<what>`."""
 StorageId = NewType("StorageId", str)
 """An element's configured name: lower-case letters, digits and hyphens, a DNS label."""
 Subject = NewType("Subject", str)
 """Who acts: the `sub` of a token."""
 
+_QUARANTINE = re.compile(r"[0-9]{8}T[0-9]{6,12}_[0-9a-z_-]{1,100}")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -44,6 +48,13 @@ def parse_uuid(text: str, *, field: str) -> str:
     if value is None:
         raise ValidationFailed.of(field, "must be a UUID")
     return str(value)
+
+
+def parse_quarantine_id(text: str, *, field: str = "item_id") -> QuarantineId:
+    """Return the name of something set aside. Raises `ValidationFailed` naming `field` if it cannot be one."""
+    if not _QUARANTINE.fullmatch(text):
+        raise ValidationFailed.of(field, "is not the id of something that was set aside")
+    return QuarantineId(text)
 
 
 def file_id_time(file_id: FileId) -> datetime:

@@ -19,7 +19,8 @@ from services.model.clock import Clock
 from services.model.elements import element_audience
 from services.storage import rpc
 from services.storage.config import Settings
-from services.storage.rpc.metrics import CollectPass, Observe
+from services.storage.rpc.control import Control
+from services.storage.rpc.metrics import CollectPass, Observe, ObserveKeeping, ReconcilePass, ScrubPass
 from services.storage.store.element import Element, open_element
 from services.storage.store.fs import FileSystem
 from services.storage.store.options import Options
@@ -31,11 +32,18 @@ from services.storage.usecases.describe_element import DescribeElement, Identity
 from services.storage.usecases.download_file import DownloadFile
 from services.storage.usecases.finishing import Finishing
 from services.storage.usecases.mode_gate import ModeGate
+from services.storage.usecases.pace import RatePace
+from services.storage.usecases.quarantine import ListQuarantine, RestoreQuarantined
 from services.storage.usecases.read_files import GetFile, ListFiles
+from services.storage.usecases.reconcile import Reconcile
+from services.storage.usecases.reconciling import ReconcileWhenDue, Reconciling
+from services.storage.usecases.scrub import Scrub
 from services.storage.usecases.store_file import StoreFile
 from services.storage.usecases.store_small_file import StoreSmallFile
+from services.storage.usecases.suspects import Suspects
 from services.storage.usecases.transition_mode import TransitionMode
 from services.storage.usecases.update_file import UpdateFile
+from services.storage.usecases.verify_file import VerifyFile
 from services.storage.usecases.watch_changes import ListDestroyed, WatchChanges
 
 TRUSTED = frozenset({"ingester", "query", "admin", "storage"})
@@ -43,7 +51,8 @@ TRUSTED = frozenset({"ingester", "query", "admin", "storage"})
 OBSERVE_EVERY = timedelta(seconds=5)
 REBUILD_EVERY = timedelta(seconds=10)
 """How soon an index that failed is made anew."""
-
+DUE_EVERY = timedelta(minutes=1)
+"""How often it is looked whether scrub or reconciliation is due."""
 FORGET_EVERY = timedelta(minutes=10)
 """How often changes that are kept no more are removed; a busy element does so more often by itself."""
 
@@ -67,6 +76,23 @@ async def serve(settings: Settings) -> None:
                 grace=settings.gc_grace,
             )
         )  # fmt: skip
+        pace = RatePace(settings.scrub_rate, clock)
+        verify = VerifyFile(
+            gate=gate, files=files, inspection=element.inspection, keeping=element.keeping,
+            scrubbing=element.scrubbing, clock=clock, finishing=finishing,
+        )  # fmt: skip
+        suspects = Suspects(verify)
+        scrub = Scrub(
+            gate=gate, files=files, scrubbing=element.scrubbing, verify=verify, clock=clock,
+            period=settings.scrub_period, pace=pace,
+        )  # fmt: skip
+        reconcile = Reconcile(
+            gate=gate, files=files, inspection=element.inspection, keeping=element.keeping, verify=verify, clock=clock,
+            pace=pace, finishing=finishing,
+        )  # fmt: skip
+        reconciling = Reconciling(reconcile, ReconcilePass(reconcile))
+        process.closing(reconciling.stop)
+        list_quarantine = ListQuarantine(gate=gate, keeping=element.keeping)
         authenticator = OnBehalfOfAuthenticator(
             TRUSTED, own=settings.storage_id, bearers=await _bearers(settings, process, clock)
         )
@@ -77,7 +103,7 @@ async def serve(settings: Settings) -> None:
                 describe=describe,
                 get_file=GetFile(gate=gate, files=files),
                 list_files=ListFiles(gate=gate, files=files, feed=element.feed),
-                download_file=DownloadFile(gate=gate, files=files, clock=clock),
+                download_file=DownloadFile(gate=gate, files=files, clock=clock, suspect=suspects.report),
                 store_file=StoreFile(
                     gate=gate, files=files, clock=clock, finishing=finishing, max_file_size=settings.max_file_size
                 ),
@@ -86,8 +112,15 @@ async def serve(settings: Settings) -> None:
                 ),
                 update_file=UpdateFile(gate=gate, files=files, clock=clock, finishing=finishing),
                 delete_file=DeleteFile(gate=gate, files=files, clock=clock, finishing=finishing),
-                transition_mode=TransitionMode(gate=gate, modes=element.modes, clock=clock, finishing=finishing),
-                collect=collect,
+                control=Control(
+                    describe=describe,
+                    transition_mode=TransitionMode(gate=gate, modes=element.modes, clock=clock, finishing=finishing),
+                    collect=collect,
+                    verify=verify,
+                    reconciling=reconciling,
+                    list_quarantine=list_quarantine,
+                    restore=RestoreQuarantined(gate=gate, keeping=element.keeping, clock=clock, finishing=finishing),
+                ),
                 watch_changes=WatchChanges(gate=gate, feed=element.feed),
                 list_destroyed=ListDestroyed(gate=gate, feed=element.feed),
             ),
@@ -97,6 +130,14 @@ async def serve(settings: Settings) -> None:
         process.background(Loop("index", REBUILD_EVERY, element.rebuild).run())
         process.background(Loop("gc", settings.gc_interval, collect.by_itself).run())
         process.background(Loop("feed", FORGET_EVERY, element.feed.forget).run())
+        process.background(Loop("scrub", DUE_EVERY, ScrubPass(scrub)).run())
+        process.background(suspects.run())
+        due = ReconcileWhenDue(
+            reconciling=reconciling, reconciliations=element.reconciliations, clock=clock,
+            interval=settings.reconcile_interval,
+        )  # fmt: skip
+        process.background(Loop("reconcile", DUE_EVERY, due).run())
+        process.background(Loop("observe keeping", OBSERVE_EVERY, ObserveKeeping(scrub, list_quarantine)).run())
         process.background(Loop("observe", OBSERVE_EVERY, Observe(describe)).run())
         await server.start(names)
         await process.serve(server)

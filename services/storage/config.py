@@ -69,6 +69,15 @@ class Settings(ProcessSettings):
     gc_grace: Duration = Field(
         timedelta(hours=24), description="From the deletion or the expiry of a file to the destruction of its bytes."
     )
+    reconcile_interval: Duration = Field(
+        timedelta(hours=24), description="How often attributes, bytes and index are compared; 0: only on request."
+    )
+    scrub_period: Duration = Field(timedelta(days=7), description="How often every byte is read again.")
+    scrub_rate: ByteSize = Field(
+        32 << 20,
+        description="Bytes a second that scrub and reconciliation read at most; it wins over SE_SCRUB_PERIOD. "
+        "0: as fast as the disk.",
+    )
 
     feed_retention: Duration = Field(
         timedelta(hours=24),

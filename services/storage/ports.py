@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,15 +13,21 @@ from typing import Protocol
 
 from services.model.feed import Change, Destroyed, DestroyedPage, FeedPosition
 from services.model.files import ByteRange, FileAttributes, FileStatus
-from services.model.ids import FileId
+from services.model.ids import FileId, QuarantineId
+from services.model.maintenance import QuarantineItem
 from services.model.paging import Page, PageRequest
 from services.storage.domain.changes import Decision
 from services.storage.domain.documents import Document
+from services.storage.domain.keeping import Actual, Reason
 from services.storage.domain.modes import ModeState
+from services.storage.domain.scrubbing import Round
 from services.storage.domain.space import Room
+from services.storage.domain.surveying import Strange, Surveyed
 
 Bytes = bytes | memoryview
 """Content as it comes from the wire; not copied on its way to the disk."""
+Pace = Callable[[int], Awaitable[None]]
+"""Told of every so many bytes that were read; returns when more may be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,7 @@ class Modes(Protocol):
 
 
 class Collections(Protocol):
-    """When garbage was last collected: the witness against a clock that jumps."""
+    """When garbage was last collected: the witness against a clock that jumps. For reconciliation, when it last ran."""
 
     async def last(self) -> datetime | None:
         """None if it never was. Raises `StorageUnavailable` if what was written down cannot be trusted."""
@@ -216,4 +222,92 @@ class Feed(Protocol):
 
         Raises `StorageUnavailable` while the index is incomplete, `ValidationFailed` for a cursor that is not ours.
         """
+        ...
+
+
+class Inspection(Protocol):
+    """The disk as it is: what lies below `files/`, whoever put it there, and what a file's bytes are now."""
+
+    async def reread(self, document: Document, pace: Pace) -> Actual | None:
+        """Read a file's bytes from the disk itself, past what the system remembers of them; None if there are none.
+
+        Raises `StorageUnavailable` if they cannot be read.
+        """
+        ...
+
+    def folders(self) -> AsyncIterator[Surveyed]:
+        """Every folder, those of hours oldest first, as it is at that moment.
+
+        What is under way meanwhile may look strange: look again under the file's lock before anything is done. Raises
+        `StorageUnavailable`.
+        """
+        ...
+
+    def unfounded(self) -> AsyncIterator[FileId]:
+        """Files that the index knows and whose attributes are not where it says. Raises `StorageUnavailable`."""
+        ...
+
+    async def correct(self, documents: Sequence[Document]) -> int:
+        """Have the index know these as they are; how many of them it did not. Never raises for an index that fails."""
+        ...
+
+
+class Keeping(Protocol):
+    """What is done about files that are not as they should be. Nothing of it destroys a byte."""
+
+    async def mark(self, file_id: FileId, decide: Callable[[Document], Document], reason: Reason) -> Document:
+        """Replace a file's document by what `decide` makes of the present one, under the file's lock.
+
+        If it is damaged then, the bytes that lie at its place are moved to the quarantine, for that reason; where
+        there is no room for that they stay, and are not served either. Otherwise as `Files.change`.
+        """
+        ...
+
+    async def set_aside(self, strange: Strange, reason: Reason) -> QuarantineId | None:
+        """Move something orphaned, corrupt or duplicate to the quarantine, if under its lock it still is that.
+
+        None if it is not. Raises `StorageFull`, `StorageUnavailable`, `Forbidden` if the system does not let us.
+        """
+        ...
+
+    async def forget(self, file_id: FileId) -> bool:
+        """Have the index forget a file of which the disk has nothing, and does not know why; False if it has.
+
+        Raises `StorageUnavailable`.
+        """
+        ...
+
+    async def items(self, page: PageRequest) -> Page[QuarantineItem]:
+        """What lies in the quarantine, oldest first. Raises `ValidationFailed` for a cursor that is not ours."""
+        ...
+
+    async def restore(self, item_id: QuarantineId, at: datetime) -> FileAttributes:
+        """Put something back where it belongs, its bytes read again first; the file as it is then.
+
+        Raises `NotFound` if there is no such item, `Conflict` with the reason if it does not make a file, or the file
+        is there, `FileDeleted` or `FileExpired` if the file has ended, `StorageFull`, `StorageUnavailable`.
+        """
+        ...
+
+
+class Scrubbing(Protocol):
+    """How far the scrub has come, and when files were last known to be well."""
+
+    async def round(self) -> Round | None:
+        """The present round; None if there never was one, or it is not known. Raises `StorageUnavailable`."""
+        ...
+
+    async def keep(self, present: Round) -> None:
+        """Write it down durably. Raises `StorageFull`, `StorageUnavailable`."""
+        ...
+
+    def files(self, after: FileId | None) -> AsyncIterator[tuple[FileId, datetime]]:
+        """Files that have not ended, by id from `after` on, and when each was last read by itself, or stored.
+
+        Raises `StorageUnavailable` while the index is incomplete.
+        """
+        ...
+
+    async def verified(self, file_id: FileId, at: datetime) -> None:
+        """Take note that a file was read and is well. A hint: it may be lost."""
         ...

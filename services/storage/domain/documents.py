@@ -123,16 +123,16 @@ def _members(document: Document) -> dict[str, Any]:
         "size": a.size,
         "sha256": a.sha256,
         "uploaded_by": a.uploaded_by,
-        "uploaded_at": _write_time(a.uploaded_at),
-        "updated_at": _write_time(a.updated_at),
+        "uploaded_at": write_time(a.uploaded_at),
+        "updated_at": write_time(a.updated_at),
         "description": a.description,
         "tags": list(a.tags),
         "metadata": a.metadata,
         "retention_policy": a.retention_policy.value,
         "ttl_days": _write_ttl(a.ttl),
-        "expires_at": _write_time(a.expires_at),
+        "expires_at": write_time(a.expires_at),
         "status": a.status.value,
-        "deleted_at": _write_time(a.deleted_at),
+        "deleted_at": write_time(a.deleted_at),
         "deleted_by": a.deleted_by,
         **document.unknown,
     }
@@ -181,7 +181,7 @@ def _depth(value: object) -> int:
     return depth
 
 
-def _write_time(value: datetime | None) -> str | None:
+def write_time(value: datetime | None) -> str | None:
     """UTC to the millisecond, as RFC 3339 writes it; always 24 characters."""
     if value is None:
         return None

@@ -52,6 +52,11 @@ def file_id_in(attributes_name: str) -> FileId | None:
     return FileId(found[1]) if found else None
 
 
+def file_id_of(storage_name: str) -> FileId | None:
+    """The file id in the name of a file that is no attribute file; None if it is not a name that we give."""
+    return file_id_in(attributes_filename(storage_name))
+
+
 def folder_of(file_id: FileId) -> str:
     """The folder under `files/`: the UTC hour inside the id, so that an id alone says where to look.
 

@@ -8,9 +8,8 @@ from typing import Any, TypeAlias
 import grpc
 from artstore.storage.v1 import control_pb2, control_pb2_grpc, feed_pb2, feed_pb2_grpc, storage_pb2
 
-from services.storage.rpc.control import StorageControlServicer
+from services.storage.rpc.control import Control, StorageControlServicer
 from services.storage.rpc.feed import StorageFeedServicer
-from services.storage.rpc.metrics import CollectPass
 from services.storage.rpc.reading import StorageReadServicer
 from services.storage.rpc.writing import StorageWriteServicer
 from services.storage.usecases.delete_file import DeleteFile
@@ -19,7 +18,6 @@ from services.storage.usecases.download_file import DownloadFile
 from services.storage.usecases.read_files import GetFile, ListFiles
 from services.storage.usecases.store_file import StoreFile
 from services.storage.usecases.store_small_file import StoreSmallFile
-from services.storage.usecases.transition_mode import TransitionMode
 from services.storage.usecases.update_file import UpdateFile
 from services.storage.usecases.watch_changes import ListDestroyed, WatchChanges
 
@@ -36,8 +34,7 @@ class UseCases:
     store_small_file: StoreSmallFile
     update_file: UpdateFile
     delete_file: DeleteFile
-    transition_mode: TransitionMode
-    collect: CollectPass
+    control: Control
     watch_changes: WatchChanges
     list_destroyed: ListDestroyed
 
@@ -51,7 +48,7 @@ def add_to(server: grpc.aio.Server, can: UseCases) -> list[str]:
     }
     for name in names:
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers[name]),))
-    control = StorageControlServicer(can.describe, can.transition_mode, can.collect)
+    control = StorageControlServicer(can.control)
     control_pb2_grpc.add_StorageControlServiceServicer_to_server(control, server)
     feed = StorageFeedServicer(can.watch_changes, can.list_destroyed)
     feed_pb2_grpc.add_StorageFeedServiceServicer_to_server(feed, server)

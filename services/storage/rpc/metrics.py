@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from prometheus_client import Counter, Gauge, Histogram
 
 from services.chassis.logs import get_logger
-from services.model.errors import ArtStoreError, FeedReset, ModeNotAllowed, StorageUnavailable
+from services.model.errors import ArtStoreError, FeedReset, ModeNotAllowed, StorageFull, StorageUnavailable
 from services.model.feed import Change, FeedPosition
 from services.model.files import FileStatus
-from services.model.maintenance import Collected
+from services.model.maintenance import Collected, Issue, ReconcileReport
+from services.model.paging import PageRequest
 from services.storage.domain.modes import Operation
 from services.storage.usecases.collect_garbage import CollectGarbage
 from services.storage.usecases.describe_element import DescribeElement
+from services.storage.usecases.quarantine import ListQuarantine
+from services.storage.usecases.reconcile import Reconcile, Run
+from services.storage.usecases.scrub import Scrub
 
 log = get_logger(__name__)
 
@@ -32,6 +37,25 @@ GC_DELETED = Counter("se_gc_files_deleted_total", "Files that garbage collection
 GC_DURATION = Histogram("se_gc_duration_seconds", "How long passes of garbage collection took.")
 GC_LAG = Gauge("se_gc_lag_seconds", "How long the last pass found a file waiting beyond its grace.")
 GC_CLOCK = Gauge("se_gc_refused", "1 while garbage collection does nothing because it doubts the clock.")
+
+RECONCILE_RUNS = Counter("se_reconcile_runs_total", "Reconciliations: done or failed.", ["result"])
+RECONCILE_ISSUES = Counter("se_reconcile_issues_total", "What reconciliations found, known things again.", ["type"])
+RECONCILE_DURATION = Histogram(
+    "se_reconcile_duration_seconds", "How long reconciliations took.", buckets=(0.1, 1, 10, 60, 600, 3600, 36000)
+)
+SCRUB_FILES = Counter(
+    "se_scrub_files_total",
+    "Files that the scrub looked at: good; newly damaged, missing, restored; known to be bad; corrupt (their "
+    "attributes); gone meanwhile; failed.",
+    ["result"],
+)
+SCRUB_BYTES = Counter("se_scrub_bytes_total", "Bytes that the scrub read again.")
+SCRUB_OLDEST = Gauge(
+    "se_scrub_oldest_unverified_seconds", "How long ago the bytes were read whose turn it is next in the scrub."
+)
+QUARANTINE = Gauge("se_quarantine_items", "Things that were set aside and wait for a decision.")
+for _issue in Issue:
+    RECONCILE_ISSUES.labels(_issue.value)
 
 
 @contextmanager
@@ -97,6 +121,56 @@ class CollectPass:
             return
         except StorageUnavailable as error:
             log.warning("garbage was not collected", reason=error.message)
+
+
+class ReconcilePass:
+    """A reconciliation that shows in the metrics."""
+
+    def __init__(self, reconcile: Reconcile) -> None:
+        self._reconcile = reconcile
+
+    async def __call__(self, run: Run) -> ReconcileReport:
+        result = "failed"
+        try:
+            with RECONCILE_DURATION.time():
+                report = await self._reconcile(run)
+            result = "done"
+        finally:
+            RECONCILE_RUNS.labels(result).inc()
+            for issue, count in run.counts.items():
+                RECONCILE_ISSUES.labels(issue.value).inc(count)
+        return report
+
+
+class ScrubPass:
+    """The scrub from time to time: where the mode permits it, and once the index is there."""
+
+    def __init__(self, scrub: Scrub) -> None:
+        self._scrub = scrub
+
+    async def __call__(self) -> None:
+        try:
+            await self._scrub(self._count)
+        except ModeNotAllowed:
+            return
+        except (StorageUnavailable, StorageFull) as error:
+            log.warning("the scrub stopped for now", reason=error.message)
+
+    def _count(self, result: str, size: int) -> None:
+        SCRUB_FILES.labels(result).inc()
+        SCRUB_BYTES.inc(size)
+
+
+class ObserveKeeping:
+    """One pass brings the gauges of scrub and quarantine up to date; they stand still while the index is made."""
+
+    def __init__(self, scrub: Scrub, quarantine: ListQuarantine) -> None:
+        self._scrub, self._quarantine = scrub, quarantine
+
+    async def __call__(self) -> None:
+        with contextlib.suppress(StorageUnavailable):
+            QUARANTINE.set((await self._quarantine(PageRequest(limit=1))).total)
+            SCRUB_OLDEST.set((await self._scrub.oldest()).total_seconds())
 
 
 class Observe:

@@ -12,9 +12,10 @@ The promise: with every process stopped and PostgreSQL gone, a person with `ls`,
         report_ivanov_20261121T013000_<uuid>.pdf
         report_ivanov_20261121T013000_<uuid>.pdf.attr.json
       incoming/0000000012/        every temporary of epoch 12: <id>.<n>.part, <id>.<n>.attr.json, mode.<n>.json
-      quarantine/                 what was found in the way, set aside and never deleted
+      quarantine/<time>_<what>/   what was set aside, with its reason; never deleted (`quarantine.py`)
       destroyed/2026/11.jsonl     what was destroyed: id, size, sha256, why, by, when
-      gc.json                     when garbage was last collected
+      gc.json reconcile.json      when garbage was last collected, and the disk looked through
+      scrub.json                  how far the scrub has come (`scrubfile.py`)
     <SE_INDEX_DIR>/index.sqlite   local to one process; only finds files, and can be thrown away
 
 JSON on the disk is sealed (`domain/seal.py`); attributes are described in `domain/documents.py`, names in
@@ -55,6 +56,11 @@ place and its data have their digest, both are made durable and it is committed;
 names are removed, neither of which existed before. Of an update that was begun: the revision on the disk decides. What
 no journal names is not ours to judge: data without attributes stay where they are, and are logged when an index is
 made.
+
+**Damage** (`keeping.py`; the scrub, a reader, or somebody who asks finds it) is believed after a second read past the
+page cache. It is an update of the attributes like any other: status `damaged` with `damage{found_at, actual_sha256}`,
+or `missing`; then the bytes are moved to `quarantine/`. A crash in between leaves a damaged file with bytes at its
+place, which the next scrub moves. Right bytes at the place of a file make it active again.
 
 **Disk errors.** A full disk (ENOSPC, EDQUOT) before the commit point undoes the operation: `STORAGE_FULL`. Any other
 error of a write, rename or fsync, of the journal's above all, is never retried, since the kernel may have dropped what

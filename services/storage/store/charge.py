@@ -13,6 +13,8 @@ from services.storage.store.commits import Commits
 from services.storage.store.disk import Disk
 from services.storage.store.health import WriteHealth
 from services.storage.store.purging import Purging
+from services.storage.store.quarantine import Quarantine
+from services.storage.store.restoring import Restoring
 from services.storage.store.small import BatchCommits
 from services.storage.store.wal.journal import Journal
 from services.storage.store.wal.kept import Source
@@ -30,6 +32,8 @@ class Writing:
     commits: Commits
     batch: BatchCommits
     purging: Purging
+    quarantine: Quarantine
+    restoring: Restoring
 
     def close(self) -> None:
         """Nothing is under way any more."""

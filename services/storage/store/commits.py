@@ -70,17 +70,37 @@ class Commits:
         moved()
         self._replace_attributes(prepared, document, created=data)
 
+    def adopt(self, part: Path, found: Document) -> Document:
+        """Make a file of content and attributes that exist already, as durable as a part is. Raises as `create`."""
+        with self._health.preparing():
+            named = self.named(found.attributes)
+            document = replace(found, attributes=named.attributes, storage_filename=named.storage_filename)
+            prepared = self._prepare(document)
+        with self._transaction(Op.CREATE, document, old=0, prepared=prepared, kind=ChangeKind.RESTORED):
+            self.publish(document, part, prepared, moved=lambda: None)
+            sync_folder(self._fs, self._layout.folder(document.attributes.file_id))
+        return document
+
     def change(self, file_id: FileId, decide: Decision) -> Document:
         """Replace a file's attributes. Raises as `Files.change`."""
+
+        def decided(present: Document) -> Document:
+            attributes = decide(present)
+            return present if attributes is present.attributes else present.changed(attributes)
+
+        return self.rewrite(file_id, decided)
+
+    def rewrite(self, file_id: FileId, decide: Callable[[Document], Document]) -> Document:
+        """Replace a file's document; the present one itself if `decide` returns it. Raises as `Files.change`."""
         present = self._lookup.find(file_id)
-        attributes = decide(present)
-        if attributes is present.attributes:
+        wanted = decide(present)
+        if wanted is present:
             return present
-        document = present.changed(replace(attributes, epoch=self._epoch))
+        document = replace(wanted, attributes=replace(wanted.attributes, epoch=self._epoch))
         with self._health.preparing():
             self._folders.ensure(self._layout.folder(file_id))
             prepared = self._prepare(document)
-        kind = kind_of(present.attributes.status, attributes.status)
+        kind = kind_of(present.attributes.status, wanted.attributes.status)
         with self._transaction(Op.UPDATE, document, old=present.attributes.revision, prepared=prepared, kind=kind):
             self._replace_attributes(prepared, document)
             sync_folder(self._fs, self._layout.folder(file_id))

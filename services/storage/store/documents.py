@@ -8,9 +8,9 @@ import errno
 from services.chassis.logs import get_logger
 from services.model.errors import FileDamaged
 from services.model.ids import FileId
-from services.storage.domain.documents import Document, decode
+from services.storage.domain.documents import SCHEMA_VERSION, Document, decode
 from services.storage.domain.names import data_filename, file_id_in
-from services.storage.domain.seal import CorruptDocument
+from services.storage.domain.seal import CorruptDocument, unseal
 from services.storage.store.durable import read_file
 from services.storage.store.fs import Entry, FileSystem, Kind
 from services.storage.store.layout import Layout
@@ -40,6 +40,15 @@ class DocumentFiles:
             log.error("attributes cannot be trusted", file_id=file_id, reason=str(error))  # noqa: TRY400 - no fault of ours
             raise FileDamaged("the file's attributes are damaged; it is not served") from error
         return document
+
+    def newer(self, file_id: FileId, storage_filename: str) -> bool:
+        """Whether attributes that are not understood are sealed well and of a later version: not ours to judge."""
+        with contextlib.suppress(FileNotFoundError, CorruptDocument):
+            version = unseal(read_file(self._fs, self._layout.attributes(file_id, storage_filename), READ_AT_MOST)).get(
+                "schema_version"
+            )
+            return isinstance(version, int) and version > SCHEMA_VERSION
+        return False
 
     def look_up(self, file_id: FileId) -> Document | None:
         """The document of an id, found in the folder that the id names; None if the disk has none.

@@ -24,6 +24,7 @@ from services.storage.store.fs import FileSystem
 from services.storage.store.gcfile import GcFile
 from services.storage.store.identity import ElementFile, check_before_lock, read_or_make, still_there
 from services.storage.store.index import Index, known_element
+from services.storage.store.keeping import ElementKeeping
 from services.storage.store.layout import Layout
 from services.storage.store.leading import take_charge
 from services.storage.store.lookup import Lookup
@@ -32,7 +33,9 @@ from services.storage.store.options import Options
 from services.storage.store.pool import Pool
 from services.storage.store.rebuild import Rebuild
 from services.storage.store.refusal import ElementRefused
+from services.storage.store.scrubfile import ScrubFile
 from services.storage.store.space import Space
+from services.storage.store.survey import Survey
 
 WRITE_THREADS = 16
 """A commit waits for the disk most of its time, and the disk takes many at once."""
@@ -47,6 +50,10 @@ class Element:
     modes: ModeFile
     collections: GcFile
     files: ElementFiles
+    inspection: Survey
+    keeping: ElementKeeping
+    scrubbing: ScrubFile
+    reconciliations: GcFile
     feed: ElementFeed
     rebuild: Rebuild
     _parts: Parts
@@ -116,8 +123,20 @@ def _element(identity: ElementFile, parts: Parts, clock: Clock) -> Element:
         documents=DocumentFiles(parts.fs, parts.layout), destroyed=parts.destroyed, clock=clock, pool=parts.reads,
     )  # fmt: skip
     modes = ModeFile(parts.charge, writes=parts.writes)
-    collections = GcFile(parts.charge, writes=parts.writes)
-    return Element(identity, modes, collections, ElementFiles(parts), ElementFeed(parts), rebuild, parts)
+    files = ElementFiles(parts)
+    return Element(
+        identity=identity,
+        modes=modes,
+        collections=GcFile(parts.charge, parts.layout.gc, writes=parts.writes),
+        files=files,
+        inspection=Survey(parts),
+        keeping=ElementKeeping(parts, files.locks),
+        scrubbing=ScrubFile(parts),
+        reconciliations=GcFile(parts.charge, parts.layout.reconcile, writes=parts.writes),
+        feed=ElementFeed(parts),
+        rebuild=rebuild,
+        _parts=parts,
+    )
 
 
 def _parts(options: Options, fs: FileSystem, layout: Layout, stack: contextlib.ExitStack) -> Parts:

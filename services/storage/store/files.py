@@ -66,7 +66,8 @@ class ElementFiles:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._locks = FileLocks()
+        self.locks = FileLocks()
+        """Of single files; whoever changes one holds its."""
         self._pushes = asyncio.Semaphore(PUSHES)
         self._small = Batches(parts.charge, parts.writes)
 
@@ -93,7 +94,7 @@ class ElementFiles:
         part = Part(p.fs, writing.commits.temporary(file_id, "part"), p.space, writing.disk.health)
         return IncomingFile(
             file_id, part, declared_size,
-            writes=p.writes, pushes=self._pushes, locks=self._locks, commits=writing.commits,
+            writes=p.writes, pushes=self._pushes, locks=self.locks, commits=writing.commits,
         )  # fmt: skip
 
     async def store(self, file_id: FileId, content: Bytes, decide: Callable[[str], FileAttributes]) -> FileAttributes:
@@ -102,7 +103,7 @@ class ElementFiles:
         return document.attributes
 
     async def change(self, file_id: FileId, decide: Decision) -> FileAttributes:
-        async with self._locks.hold(file_id):
+        async with self.locks.hold(file_id):
             document = await self._parts.writes.run(self._parts.charge.writing.commits.change, file_id, decide)
         return document.attributes
 
@@ -117,7 +118,7 @@ class ElementFiles:
                 yield last
 
     async def destroy(self, file_id: FileId, decide: Callable[[Document], Destroyed | None]) -> Destroyed | None:
-        async with self._locks.hold(file_id):
+        async with self.locks.hold(file_id):
             return await self._parts.writes.run(self._parts.charge.writing.purging.destroy, file_id, decide)
 
     @asynccontextmanager

@@ -32,8 +32,10 @@ class Kind(Enum):
 
     FILE = "file"
     FOLDER = "folder"
+    LINK = "link"
+    """A symbolic link: never followed."""
     OTHER = "other"
-    """Symbolic links among them: they are never followed."""
+    """A device, a pipe, a socket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,14 @@ class FileSystem:
 
     def size(self, descriptor: int) -> int:
         return os.fstat(descriptor).st_size
+
+    def length(self, path: Path) -> int:
+        """Bytes of a file, by its name; of a link, not of what it leads to."""
+        return path.lstat().st_size
+
+    def forget(self, descriptor: int) -> None:
+        """Have the system drop what it remembers of a file's content: what is read next comes from the disk."""
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
     def allocate(self, descriptor: int, offset: int, length: int) -> None:
         """Give the file real blocks, so that writing them cannot fail for want of room; it grows accordingly."""
@@ -122,7 +132,7 @@ class FileSystem:
 
 def _kind(entry: os.DirEntry[str]) -> Kind:
     if entry.is_symlink():
-        return Kind.OTHER
+        return Kind.LINK
     if entry.is_file(follow_symlinks=False):
         return Kind.FILE
     return Kind.FOLDER if entry.is_dir(follow_symlinks=False) else Kind.OTHER

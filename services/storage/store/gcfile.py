@@ -1,5 +1,7 @@
 """`gc.json`: when garbage was last collected, the witness against a clock that jumps. Sealed, replaced whole.
 
+`reconcile.json` tells the same of reconciliation.
+
 {"ran_at":"2026-11-21T01:30:00.000Z","attr_sha256":"…"}
 """
 
@@ -7,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from datetime import UTC, datetime
+from pathlib import Path
 
 from services.model.errors import StorageUnavailable
 from services.storage.domain.seal import seal
@@ -20,8 +23,8 @@ from services.storage.store.sealed import read_sealed
 class GcFile:
     """Fills `ports.Collections`."""
 
-    def __init__(self, charge: Charge, *, writes: Pool) -> None:
-        self._charge, self._writes = charge, writes
+    def __init__(self, charge: Charge, path: Path, *, writes: Pool) -> None:
+        self._charge, self._path, self._writes = charge, path, writes
 
     async def last(self) -> datetime | None:
         return await self._writes.run(self._read)
@@ -32,19 +35,19 @@ class GcFile:
     def _read(self) -> datetime | None:
         try:
             disk = self._charge.writing.disk
-            members = read_sealed(disk.fs, disk.layout.gc)
+            members = read_sealed(disk.fs, self._path)
             return None if members is None else datetime.fromisoformat(members["ran_at"])
         except (ElementRefused, KeyError, ValueError, TypeError) as error:
-            raise StorageUnavailable(f"gc.json cannot be trusted: {error}") from error
+            raise StorageUnavailable(f"{self._path.name} cannot be trusted: {error}") from error
 
     def _keep(self, ran_at: datetime) -> None:
         writing = self._charge.writing
         fs, layout, health = writing.disk.fs, writing.disk.layout, writing.disk.health
-        temporary = layout.temporaries(writing.epoch) / "gc.json"
+        temporary = layout.temporaries(writing.epoch) / self._path.name
         text = seal({"ran_at": ran_at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")})
         with health.preparing():
             with contextlib.suppress(FileNotFoundError):
                 fs.unlink(temporary)  # of an attempt that the full disk refused
             write_file(fs, temporary, text)
-            fs.rename(temporary, layout.gc)
+            fs.rename(temporary, self._path)
             sync_folder(fs, layout.root)

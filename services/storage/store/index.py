@@ -33,7 +33,7 @@ from services.storage.domain.documents import Document
 from services.storage.ports import Usage
 from services.storage.store.cursors import Position
 
-SCHEMA_VERSION = "4"
+SCHEMA_VERSION = "5"
 FILE_NAME = "index.sqlite"
 
 _SCHEMA = """
@@ -57,6 +57,7 @@ CREATE TABLE destroyed (
     destroyed_ms INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX destroyed_by_time ON destroyed (destroyed_ms, file_id);
+CREATE TABLE verified (file_id BLOB PRIMARY KEY, at_ms INTEGER NOT NULL) WITHOUT ROWID;
 CREATE INDEX files_by_time ON files (uploaded_ms, file_id);
 CREATE INDEX files_by_status ON files (status, uploaded_ms, file_id);
 CREATE INDEX files_by_end ON files (expires_ms, file_id) WHERE status = 'active' AND expires_ms IS NOT NULL;
@@ -88,6 +89,13 @@ ORDER BY expires_ms, file_id LIMIT ?
 """
 _ENDED = """
 SELECT file_id FROM files WHERE status IN ('deleted', 'expired') AND file_id > ? ORDER BY file_id LIMIT ?
+"""
+_WALK = """
+SELECT file_id, storage_filename, uploaded_ms, status, revision FROM files WHERE file_id > ? ORDER BY file_id LIMIT ?
+"""
+_JUDGED = """
+SELECT file_id, max(uploaded_ms, ifnull(at_ms, uploaded_ms)) FROM files LEFT JOIN verified USING (file_id)
+WHERE file_id > ? AND status IN ('active', 'damaged', 'missing') ORDER BY file_id LIMIT ?
 """
 _DESTROYED = "INSERT OR REPLACE INTO destroyed VALUES (?, ?, ?, ?, ?, ?, ?)"
 _DESTROYED_PAGE = """
@@ -179,6 +187,7 @@ class Index:
                     connection.execute("DELETE FROM files")
                     connection.execute("DELETE FROM totals")
                     connection.execute("DELETE FROM destroyed")
+                    connection.execute("DELETE FROM verified")
                 self._gap = False
                 self._refresh()
         except sqlite3.Error as error:
@@ -282,6 +291,23 @@ class Index:
         """Deleted and expired files, by id. Raises `IndexFailed`."""
         rows = self._rows(_ENDED, (_key(after) if after else b"", limit))
         return [_id(key) for (key,) in rows]
+
+    def rows(self, after: FileId | None, limit: int) -> list[Row]:
+        """Every file, by id. Raises `IndexFailed`."""
+        return [_found(each) for each in self._rows(_WALK, (_key(after) if after else b"", limit))]
+
+    def judged(self, after: FileId | None, limit: int) -> list[tuple[FileId, datetime]]:
+        """Files that have not ended, by id, and when each was last known to be well. Raises `IndexFailed`."""
+        rows = self._rows(_JUDGED, (_key(after) if after else b"", limit))
+        return [(_id(key), _EPOCH + timedelta(milliseconds=at)) for key, at in rows]
+
+    def put_verified(self, file_id: FileId, at: datetime) -> None:
+        """Take note that a file was read and is well. Never raises, as `put`."""
+        try:
+            with self._lock, self._connection as connection:
+                connection.execute("INSERT OR REPLACE INTO verified VALUES (?, ?)", (_key(file_id), _milliseconds(at)))
+        except sqlite3.Error as error:
+            self._failed(error)
 
     def page(self, status: FileStatus | None, after: Position | None, offset: int, limit: int) -> list[Row]:
         """Rows in the order of upload, at most `limit`. Raises `IndexFailed`."""

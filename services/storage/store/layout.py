@@ -24,6 +24,8 @@ class Layout:
         self.quarantine = root / "quarantine"
         self.destroyed = root / "destroyed"
         self.gc = root / "gc.json"
+        self.scrub = root / "scrub.json"
+        self.reconcile = root / "reconcile.json"
         self.journal = root / ".wal"
         """Where the journal lies unless SE_WAL_DIR says otherwise."""
 

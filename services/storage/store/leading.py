@@ -20,6 +20,8 @@ from services.storage.store.layout import Layout
 from services.storage.store.modefile import change_mode, read_mode, write_mode
 from services.storage.store.options import Options
 from services.storage.store.purging import Purging
+from services.storage.store.quarantine import Quarantine
+from services.storage.store.restoring import Restoring
 from services.storage.store.small import BatchCommits
 from services.storage.store.wal.journal import Journal
 from services.storage.store.wal.takeover import JournalOptions, take_over
@@ -46,9 +48,12 @@ def take_charge(parts: Parts, identity: ElementFile, options: Options, clock: Cl
     )  # fmt: skip
     mode = _overridden(mode, options.mode_override, disk, journal, epoch, clock)
     destroyed = DestroyedLog(disk)
+    commits = Commits(disk, journal=journal, lookup=parts.lookup, epoch=epoch)
+    quarantine = Quarantine(disk, epoch=epoch)
+    if removed := quarantine.tidy():
+        log.info("empty folders were removed from the quarantine", folders=removed)
     log.info("element opened", storage_id=identity.storage_id, element_uuid=identity.element_uuid, epoch=epoch,
              mode=mode.mode, leftovers_removed=leftovers, index_complete=index.complete)  # fmt: skip
-    commits = Commits(disk, journal=journal, lookup=parts.lookup, epoch=epoch)
     return Writing(
         epoch=epoch,
         disk=disk,
@@ -57,6 +62,8 @@ def take_charge(parts: Parts, identity: ElementFile, options: Options, clock: Cl
         commits=commits,
         batch=BatchCommits(disk, journal=journal, commits=commits, space=parts.space),
         purging=Purging(disk, journal=journal, lookup=parts.lookup, log=destroyed, epoch=epoch),
+        quarantine=quarantine,
+        restoring=Restoring(disk, commits=commits, lookup=parts.lookup, quarantine=quarantine),
     )
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 
 from services.model.clock import Clock
-from services.model.errors import FileDamaged
+from services.model.errors import FileDamaged, FileMissing
 from services.model.files import ByteRange, DownloadTrailer, FileAttributes
 from services.model.ids import FileId
 from services.storage.domain import changes
@@ -30,8 +30,9 @@ Frame = DownloadHeader | bytes | DownloadTrailer
 class DownloadFile:
     """Give a file's content, checked on the way."""
 
-    def __init__(self, *, gate: ModeGate, files: Files, clock: Clock) -> None:
-        self._gate, self._files, self._clock = gate, files, clock
+    def __init__(self, *, gate: ModeGate, files: Files, clock: Clock, suspect: Callable[[FileId], None]) -> None:
+        """`suspect` is told of files whose bytes are not what they should be."""
+        self._gate, self._files, self._clock, self._suspect = gate, files, clock, suspect
 
     async def __call__(self, file_id: FileId, wanted: ByteRange | None) -> AsyncGenerator[Frame, None]:
         """Header, chunks of at most 1 MiB, trailer. `wanted` None: the whole file.
@@ -46,11 +47,15 @@ class DownloadFile:
         part = changes.resolve(wanted, file.size)
         whole = part is None or len(part) == file.size
         sent = 0
-        async with self._files.content(document, part, hashed=whole) as content:
-            yield DownloadHeader(file, part)
-            while chunk := await content.read():
-                sent += len(chunk)
-                yield chunk
-            if sent != (file.size if part is None else len(part)) or (whole and content.sha256 != file.sha256):
-                raise FileDamaged("the file's bytes differ from its digest; what was sent is not to be used")
-        yield DownloadTrailer(sent, file.sha256 if whole else None)
+        try:
+            async with self._files.content(document, part, hashed=whole) as content:
+                yield DownloadHeader(file, part)
+                while chunk := await content.read():
+                    sent += len(chunk)
+                    yield chunk
+                if sent != (file.size if part is None else len(part)) or (whole and content.sha256 != file.sha256):
+                    raise FileDamaged("the file's bytes differ from its digest; what was sent is not to be used")
+            yield DownloadTrailer(sent, file.sha256 if whole else None)
+        except (FileDamaged, FileMissing):
+            self._suspect(file_id)
+            raise

@@ -79,4 +79,4 @@ def test_what_lies_in_a_folder_is_told_apart(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("file")
     os.mkfifo(tmp_path / "pipe")
     kinds = {each.name: each.kind for each in FileSystem().entries(tmp_path)}
-    assert kinds == {"file": Kind.FILE, "folder": Kind.FOLDER, "link": Kind.OTHER, "pipe": Kind.OTHER}
+    assert kinds == {"file": Kind.FILE, "folder": Kind.FOLDER, "link": Kind.LINK, "pipe": Kind.OTHER}

@@ -46,7 +46,7 @@ async def stored(files: MemoryFiles) -> MemoryFiles:
 
 @pytest.fixture
 def download(gate: ModeGate, stored: MemoryFiles, clock: FakeClock) -> DownloadFile:
-    return DownloadFile(gate=gate, files=stored, clock=clock)
+    return DownloadFile(gate=gate, files=stored, clock=clock, suspect=lambda file_id: None)
 
 
 @pytest.fixture

@@ -24,10 +24,13 @@ _sym_db = _symbol_database.Default()
 
 from artstore.auth.v1 import requires_pb2 as artstore_dot_auth_dot_v1_dot_requires__pb2
 from artstore.types.v1 import element_pb2 as artstore_dot_types_dot_v1_dot_element__pb2
+from artstore.types.v1 import file_pb2 as artstore_dot_types_dot_v1_dot_file__pb2
+from artstore.types.v1 import keeping_pb2 as artstore_dot_types_dot_v1_dot_keeping__pb2
+from artstore.types.v1 import page_pb2 as artstore_dot_types_dot_v1_dot_page__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!artstore/storage/v1/control.proto\x12\x13\x61rtstore.storage.v1\x1a\x1f\x61rtstore/auth/v1/requires.proto\x1a\x1f\x61rtstore/types/v1/element.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"%\n\x0cRunGcRequest\x12\x15\n\rconfirm_clock\x18\x01 \x01(\x08\"i\n\rRunGcResponse\x12\x0f\n\x07\x65xpired\x18\x01 \x01(\x03\x12\x11\n\tdestroyed\x18\x02 \x01(\x03\x12\x13\n\x0b\x66reed_bytes\x18\x03 \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\x04 \x01(\x03\x12\x0f\n\x07refused\x18\x05 \x01(\t\"]\n\x15TransitionModeRequest\x12\x33\n\x0btarget_mode\x18\x01 \x01(\x0e\x32\x1e.artstore.types.v1.ElementMode\x12\x0f\n\x07\x63onfirm\x18\x02 \x01(\x08\"\x8a\x01\n\x16TransitionModeResponse\x12,\n\x04info\x18\x01 \x01(\x0b\x32\x1e.artstore.types.v1.ElementInfo\x12\x12\n\nchanged_by\x18\x02 \x01(\t\x12.\n\nchanged_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xb1\x02\n\x15StorageControlService\x12\x98\x01\n\x0eTransitionMode\x12*.artstore.storage.v1.TransitionModeRequest\x1a+.artstore.storage.v1.TransitionModeResponse\"-\x8a\xe7\x18)\n\rstorage:write\x12\x05\x61\x64min\x12\x07storage\x12\x08operator\x12}\n\x05RunGc\x12!.artstore.storage.v1.RunGcRequest\x1a\".artstore.storage.v1.RunGcResponse\"-\x8a\xe7\x18)\n\rstorage:write\x12\x05\x61\x64min\x12\x07storage\x12\x08operatorb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!artstore/storage/v1/control.proto\x12\x13\x61rtstore.storage.v1\x1a\x1f\x61rtstore/auth/v1/requires.proto\x1a\x1f\x61rtstore/types/v1/element.proto\x1a\x1c\x61rtstore/types/v1/file.proto\x1a\x1f\x61rtstore/types/v1/keeping.proto\x1a\x1c\x61rtstore/types/v1/page.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"%\n\x0cRunGcRequest\x12\x15\n\rconfirm_clock\x18\x01 \x01(\x08\"i\n\rRunGcResponse\x12\x0f\n\x07\x65xpired\x18\x01 \x01(\x03\x12\x11\n\tdestroyed\x18\x02 \x01(\x03\x12\x13\n\x0b\x66reed_bytes\x18\x03 \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\x04 \x01(\x03\x12\x0f\n\x07refused\x18\x05 \x01(\t\"]\n\x15TransitionModeRequest\x12\x33\n\x0btarget_mode\x18\x01 \x01(\x0e\x32\x1e.artstore.types.v1.ElementMode\x12\x0f\n\x07\x63onfirm\x18\x02 \x01(\x08\"\x8a\x01\n\x16TransitionModeResponse\x12,\n\x04info\x18\x01 \x01(\x0b\x32\x1e.artstore.types.v1.ElementInfo\x12\x12\n\nchanged_by\x18\x02 \x01(\t\x12.\n\nchanged_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"$\n\x11VerifyFileRequest\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\"K\n\x12VerifyFileResponse\x12\x35\n\x0cverification\x18\x01 \x01(\x0b\x32\x1f.artstore.types.v1.Verification\"!\n\x10ReconcileRequest\x12\r\n\x05quick\x18\x01 \x01(\x08\"\x8c\x01\n\x11ReconcileResponse\x12\x38\n\x08progress\x18\x01 \x01(\x0b\x32$.artstore.types.v1.ReconcileProgressH\x00\x12\x34\n\x06report\x18\x02 \x01(\x0b\x32\".artstore.types.v1.ReconcileReportH\x00\x42\x07\n\x05\x66rame\"E\n\x15ListQuarantineRequest\x12,\n\x04page\x18\x01 \x01(\x0b\x32\x1e.artstore.types.v1.PageRequest\"u\n\x16ListQuarantineResponse\x12\x30\n\x05items\x18\x01 \x03(\x0b\x32!.artstore.types.v1.QuarantineItem\x12)\n\x04page\x18\x02 \x01(\x0b\x32\x1b.artstore.types.v1.PageInfo\",\n\x19RestoreQuarantinedRequest\x12\x0f\n\x07item_id\x18\x01 \x01(\t\"C\n\x1aRestoreQuarantinedResponse\x12%\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x17.artstore.types.v1.File2\xeb\x06\n\x15StorageControlService\x12\x98\x01\n\x0eTransitionMode\x12*.artstore.storage.v1.TransitionModeRequest\x1a+.artstore.storage.v1.TransitionModeResponse\"-\x8a\xe7\x18)\n\rstorage:write\x12\x05\x61\x64min\x12\x07storage\x12\x08operator\x12}\n\x05RunGc\x12!.artstore.storage.v1.RunGcRequest\x1a\".artstore.storage.v1.RunGcResponse\"-\x8a\xe7\x18)\n\rstorage:write\x12\x05\x61\x64min\x12\x07storage\x12\x08operator\x12\x86\x01\n\nVerifyFile\x12&.artstore.storage.v1.VerifyFileRequest\x1a\'.artstore.storage.v1.VerifyFileResponse\"\'\x8a\xe7\x18#\n\nfiles:read\x12\x05\x61\x64min\x12\x05query\x12\x07storage\x12\x81\x01\n\tReconcile\x12%.artstore.storage.v1.ReconcileRequest\x1a&.artstore.storage.v1.ReconcileResponse\"#\x8a\xe7\x18\x1f\n\rstorage:write\x12\x05\x61\x64min\x12\x07storage0\x01\x12\x8d\x01\n\x0eListQuarantine\x12*.artstore.storage.v1.ListQuarantineRequest\x1a+.artstore.storage.v1.ListQuarantineResponse\"\"\x8a\xe7\x18\x1e\n\x0cstorage:read\x12\x05\x61\x64min\x12\x07storage\x12\x9a\x01\n\x12RestoreQuarantined\x12..artstore.storage.v1.RestoreQuarantinedRequest\x1a/.artstore.storage.v1.RestoreQuarantinedResponse\"#\x8a\xe7\x18\x1f\n\rstorage:write\x12\x05\x61\x64min\x12\x07storageb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,14 +41,38 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STORAGECONTROLSERVICE'].methods_by_name['TransitionMode']._serialized_options = b'\212\347\030)\n\rstorage:write\022\005admin\022\007storage\022\010operator'
   _globals['_STORAGECONTROLSERVICE'].methods_by_name['RunGc']._loaded_options = None
   _globals['_STORAGECONTROLSERVICE'].methods_by_name['RunGc']._serialized_options = b'\212\347\030)\n\rstorage:write\022\005admin\022\007storage\022\010operator'
-  _globals['_RUNGCREQUEST']._serialized_start=157
-  _globals['_RUNGCREQUEST']._serialized_end=194
-  _globals['_RUNGCRESPONSE']._serialized_start=196
-  _globals['_RUNGCRESPONSE']._serialized_end=301
-  _globals['_TRANSITIONMODEREQUEST']._serialized_start=303
-  _globals['_TRANSITIONMODEREQUEST']._serialized_end=396
-  _globals['_TRANSITIONMODERESPONSE']._serialized_start=399
-  _globals['_TRANSITIONMODERESPONSE']._serialized_end=537
-  _globals['_STORAGECONTROLSERVICE']._serialized_start=540
-  _globals['_STORAGECONTROLSERVICE']._serialized_end=845
+  _globals['_STORAGECONTROLSERVICE'].methods_by_name['VerifyFile']._loaded_options = None
+  _globals['_STORAGECONTROLSERVICE'].methods_by_name['VerifyFile']._serialized_options = b'\212\347\030#\n\nfiles:read\022\005admin\022\005query\022\007storage'
+  _globals['_STORAGECONTROLSERVICE'].methods_by_name['Reconcile']._loaded_options = None
+  _globals['_STORAGECONTROLSERVICE'].methods_by_name['Reconcile']._serialized_options = b'\212\347\030\037\n\rstorage:write\022\005admin\022\007storage'
+  _globals['_STORAGECONTROLSERVICE'].methods_by_name['ListQuarantine']._loaded_options = None
+  _globals['_STORAGECONTROLSERVICE'].methods_by_name['ListQuarantine']._serialized_options = b'\212\347\030\036\n\014storage:read\022\005admin\022\007storage'
+  _globals['_STORAGECONTROLSERVICE'].methods_by_name['RestoreQuarantined']._loaded_options = None
+  _globals['_STORAGECONTROLSERVICE'].methods_by_name['RestoreQuarantined']._serialized_options = b'\212\347\030\037\n\rstorage:write\022\005admin\022\007storage'
+  _globals['_RUNGCREQUEST']._serialized_start=250
+  _globals['_RUNGCREQUEST']._serialized_end=287
+  _globals['_RUNGCRESPONSE']._serialized_start=289
+  _globals['_RUNGCRESPONSE']._serialized_end=394
+  _globals['_TRANSITIONMODEREQUEST']._serialized_start=396
+  _globals['_TRANSITIONMODEREQUEST']._serialized_end=489
+  _globals['_TRANSITIONMODERESPONSE']._serialized_start=492
+  _globals['_TRANSITIONMODERESPONSE']._serialized_end=630
+  _globals['_VERIFYFILEREQUEST']._serialized_start=632
+  _globals['_VERIFYFILEREQUEST']._serialized_end=668
+  _globals['_VERIFYFILERESPONSE']._serialized_start=670
+  _globals['_VERIFYFILERESPONSE']._serialized_end=745
+  _globals['_RECONCILEREQUEST']._serialized_start=747
+  _globals['_RECONCILEREQUEST']._serialized_end=780
+  _globals['_RECONCILERESPONSE']._serialized_start=783
+  _globals['_RECONCILERESPONSE']._serialized_end=923
+  _globals['_LISTQUARANTINEREQUEST']._serialized_start=925
+  _globals['_LISTQUARANTINEREQUEST']._serialized_end=994
+  _globals['_LISTQUARANTINERESPONSE']._serialized_start=996
+  _globals['_LISTQUARANTINERESPONSE']._serialized_end=1113
+  _globals['_RESTOREQUARANTINEDREQUEST']._serialized_start=1115
+  _globals['_RESTOREQUARANTINEDREQUEST']._serialized_end=1159
+  _globals['_RESTOREQUARANTINEDRESPONSE']._serialized_start=1161
+  _globals['_RESTOREQUARANTINEDRESPONSE']._serialized_end=1228
+  _globals['_STORAGECONTROLSERVICE']._serialized_start=1231
+  _globals['_STORAGECONTROLSERVICE']._serialized_end=2106
 # @@protoc_insertion_point(module_scope)

@@ -45,6 +45,26 @@ class StorageControlServiceStub:
                 request_serializer=artstore_dot_storage_dot_v1_dot_control__pb2.RunGcRequest.SerializeToString,
                 response_deserializer=artstore_dot_storage_dot_v1_dot_control__pb2.RunGcResponse.FromString,
                 _registered_method=True)
+        self.VerifyFile = channel.unary_unary(
+                '/artstore.storage.v1.StorageControlService/VerifyFile',
+                request_serializer=artstore_dot_storage_dot_v1_dot_control__pb2.VerifyFileRequest.SerializeToString,
+                response_deserializer=artstore_dot_storage_dot_v1_dot_control__pb2.VerifyFileResponse.FromString,
+                _registered_method=True)
+        self.Reconcile = channel.unary_stream(
+                '/artstore.storage.v1.StorageControlService/Reconcile',
+                request_serializer=artstore_dot_storage_dot_v1_dot_control__pb2.ReconcileRequest.SerializeToString,
+                response_deserializer=artstore_dot_storage_dot_v1_dot_control__pb2.ReconcileResponse.FromString,
+                _registered_method=True)
+        self.ListQuarantine = channel.unary_unary(
+                '/artstore.storage.v1.StorageControlService/ListQuarantine',
+                request_serializer=artstore_dot_storage_dot_v1_dot_control__pb2.ListQuarantineRequest.SerializeToString,
+                response_deserializer=artstore_dot_storage_dot_v1_dot_control__pb2.ListQuarantineResponse.FromString,
+                _registered_method=True)
+        self.RestoreQuarantined = channel.unary_unary(
+                '/artstore.storage.v1.StorageControlService/RestoreQuarantined',
+                request_serializer=artstore_dot_storage_dot_v1_dot_control__pb2.RestoreQuarantinedRequest.SerializeToString,
+                response_deserializer=artstore_dot_storage_dot_v1_dot_control__pb2.RestoreQuarantinedResponse.FromString,
+                _registered_method=True)
 
 
 class StorageControlServiceServicer:
@@ -67,6 +87,39 @@ class StorageControlServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def VerifyFile(self, request, context):
+        """Reads a file again, past what the system remembers of it, and writes down what that shows: a file whose bytes are
+        wrong (twice) becomes damaged and they go to the quarantine, one without bytes missing, one that has its right bytes
+        again active. NOT_FOUND, FILE_DELETED, FILE_EXPIRED, FILE_DAMAGED (its attributes), MODE_NOT_ALLOWED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Reconcile(self, request, context):
+        """Compares attributes, bytes and index, sets aside what is orphaned, corrupt or duplicate, and reports. Sends how far
+        it has come, about every second, and last the report. While one runs, everybody who asks is told of that one; it
+        goes on when they leave. STORAGE_UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListQuarantine(self, request, context):
+        """What was set aside, oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RestoreQuarantined(self, request, context):
+        """Puts something back where it belongs, if its bytes, read again, are those of its attributes. NOT_FOUND, CONFLICT
+        with the reason, FILE_DELETED, FILE_EXPIRED, MODE_NOT_ALLOWED, STORAGE_FULL.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_StorageControlServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -79,6 +132,26 @@ def add_StorageControlServiceServicer_to_server(servicer, server):
                     servicer.RunGc,
                     request_deserializer=artstore_dot_storage_dot_v1_dot_control__pb2.RunGcRequest.FromString,
                     response_serializer=artstore_dot_storage_dot_v1_dot_control__pb2.RunGcResponse.SerializeToString,
+            ),
+            'VerifyFile': grpc.unary_unary_rpc_method_handler(
+                    servicer.VerifyFile,
+                    request_deserializer=artstore_dot_storage_dot_v1_dot_control__pb2.VerifyFileRequest.FromString,
+                    response_serializer=artstore_dot_storage_dot_v1_dot_control__pb2.VerifyFileResponse.SerializeToString,
+            ),
+            'Reconcile': grpc.unary_stream_rpc_method_handler(
+                    servicer.Reconcile,
+                    request_deserializer=artstore_dot_storage_dot_v1_dot_control__pb2.ReconcileRequest.FromString,
+                    response_serializer=artstore_dot_storage_dot_v1_dot_control__pb2.ReconcileResponse.SerializeToString,
+            ),
+            'ListQuarantine': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListQuarantine,
+                    request_deserializer=artstore_dot_storage_dot_v1_dot_control__pb2.ListQuarantineRequest.FromString,
+                    response_serializer=artstore_dot_storage_dot_v1_dot_control__pb2.ListQuarantineResponse.SerializeToString,
+            ),
+            'RestoreQuarantined': grpc.unary_unary_rpc_method_handler(
+                    servicer.RestoreQuarantined,
+                    request_deserializer=artstore_dot_storage_dot_v1_dot_control__pb2.RestoreQuarantinedRequest.FromString,
+                    response_serializer=artstore_dot_storage_dot_v1_dot_control__pb2.RestoreQuarantinedResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -136,6 +209,114 @@ class StorageControlService:
             '/artstore.storage.v1.StorageControlService/RunGc',
             artstore_dot_storage_dot_v1_dot_control__pb2.RunGcRequest.SerializeToString,
             artstore_dot_storage_dot_v1_dot_control__pb2.RunGcResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VerifyFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/artstore.storage.v1.StorageControlService/VerifyFile',
+            artstore_dot_storage_dot_v1_dot_control__pb2.VerifyFileRequest.SerializeToString,
+            artstore_dot_storage_dot_v1_dot_control__pb2.VerifyFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Reconcile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/artstore.storage.v1.StorageControlService/Reconcile',
+            artstore_dot_storage_dot_v1_dot_control__pb2.ReconcileRequest.SerializeToString,
+            artstore_dot_storage_dot_v1_dot_control__pb2.ReconcileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListQuarantine(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/artstore.storage.v1.StorageControlService/ListQuarantine',
+            artstore_dot_storage_dot_v1_dot_control__pb2.ListQuarantineRequest.SerializeToString,
+            artstore_dot_storage_dot_v1_dot_control__pb2.ListQuarantineResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RestoreQuarantined(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/artstore.storage.v1.StorageControlService/RestoreQuarantined',
+            artstore_dot_storage_dot_v1_dot_control__pb2.RestoreQuarantinedRequest.SerializeToString,
+            artstore_dot_storage_dot_v1_dot_control__pb2.RestoreQuarantinedResponse.FromString,
             options,
             channel_credentials,
             insecure,

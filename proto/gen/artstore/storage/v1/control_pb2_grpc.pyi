@@ -41,6 +41,22 @@ class StorageControlServiceStub:
     """Makes a pass of garbage collection now. One that doubts the clock does nothing and says so; `confirm_clock` is the
     way on. STORAGE_FULL, STORAGE_UNAVAILABLE.
     """
+    VerifyFile: _grpc.UnaryUnaryMultiCallable[_control_pb2.VerifyFileRequest, _control_pb2.VerifyFileResponse]
+    """Reads a file again, past what the system remembers of it, and writes down what that shows: a file whose bytes are
+    wrong (twice) becomes damaged and they go to the quarantine, one without bytes missing, one that has its right bytes
+    again active. NOT_FOUND, FILE_DELETED, FILE_EXPIRED, FILE_DAMAGED (its attributes), MODE_NOT_ALLOWED.
+    """
+    Reconcile: _grpc.UnaryStreamMultiCallable[_control_pb2.ReconcileRequest, _control_pb2.ReconcileResponse]
+    """Compares attributes, bytes and index, sets aside what is orphaned, corrupt or duplicate, and reports. Sends how far
+    it has come, about every second, and last the report. While one runs, everybody who asks is told of that one; it
+    goes on when they leave. STORAGE_UNAVAILABLE.
+    """
+    ListQuarantine: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListQuarantineRequest, _control_pb2.ListQuarantineResponse]
+    """What was set aside, oldest first."""
+    RestoreQuarantined: _grpc.UnaryUnaryMultiCallable[_control_pb2.RestoreQuarantinedRequest, _control_pb2.RestoreQuarantinedResponse]
+    """Puts something back where it belongs, if its bytes, read again, are those of its attributes. NOT_FOUND, CONFLICT
+    with the reason, FILE_DELETED, FILE_EXPIRED, MODE_NOT_ALLOWED, STORAGE_FULL.
+    """
 
 @_typing.type_check_only
 class StorageControlServiceAsyncStub(StorageControlServiceStub):
@@ -54,6 +70,22 @@ class StorageControlServiceAsyncStub(StorageControlServiceStub):
     RunGc: _aio.UnaryUnaryMultiCallable[_control_pb2.RunGcRequest, _control_pb2.RunGcResponse]  # type: ignore[assignment]
     """Makes a pass of garbage collection now. One that doubts the clock does nothing and says so; `confirm_clock` is the
     way on. STORAGE_FULL, STORAGE_UNAVAILABLE.
+    """
+    VerifyFile: _aio.UnaryUnaryMultiCallable[_control_pb2.VerifyFileRequest, _control_pb2.VerifyFileResponse]  # type: ignore[assignment]
+    """Reads a file again, past what the system remembers of it, and writes down what that shows: a file whose bytes are
+    wrong (twice) becomes damaged and they go to the quarantine, one without bytes missing, one that has its right bytes
+    again active. NOT_FOUND, FILE_DELETED, FILE_EXPIRED, FILE_DAMAGED (its attributes), MODE_NOT_ALLOWED.
+    """
+    Reconcile: _aio.UnaryStreamMultiCallable[_control_pb2.ReconcileRequest, _control_pb2.ReconcileResponse]  # type: ignore[assignment]
+    """Compares attributes, bytes and index, sets aside what is orphaned, corrupt or duplicate, and reports. Sends how far
+    it has come, about every second, and last the report. While one runs, everybody who asks is told of that one; it
+    goes on when they leave. STORAGE_UNAVAILABLE.
+    """
+    ListQuarantine: _aio.UnaryUnaryMultiCallable[_control_pb2.ListQuarantineRequest, _control_pb2.ListQuarantineResponse]  # type: ignore[assignment]
+    """What was set aside, oldest first."""
+    RestoreQuarantined: _aio.UnaryUnaryMultiCallable[_control_pb2.RestoreQuarantinedRequest, _control_pb2.RestoreQuarantinedResponse]  # type: ignore[assignment]
+    """Puts something back where it belongs, if its bytes, read again, are those of its attributes. NOT_FOUND, CONFLICT
+    with the reason, FILE_DELETED, FILE_EXPIRED, MODE_NOT_ALLOWED, STORAGE_FULL.
     """
 
 class StorageControlServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -77,6 +109,46 @@ class StorageControlServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_control_pb2.RunGcResponse, _abc.Awaitable[_control_pb2.RunGcResponse]]:
         """Makes a pass of garbage collection now. One that doubts the clock does nothing and says so; `confirm_clock` is the
         way on. STORAGE_FULL, STORAGE_UNAVAILABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def VerifyFile(
+        self,
+        request: _control_pb2.VerifyFileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.VerifyFileResponse, _abc.Awaitable[_control_pb2.VerifyFileResponse]]:
+        """Reads a file again, past what the system remembers of it, and writes down what that shows: a file whose bytes are
+        wrong (twice) becomes damaged and they go to the quarantine, one without bytes missing, one that has its right bytes
+        again active. NOT_FOUND, FILE_DELETED, FILE_EXPIRED, FILE_DAMAGED (its attributes), MODE_NOT_ALLOWED.
+        """
+
+    @_abc_1.abstractmethod
+    def Reconcile(
+        self,
+        request: _control_pb2.ReconcileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_control_pb2.ReconcileResponse], _abc.AsyncIterator[_control_pb2.ReconcileResponse]]:
+        """Compares attributes, bytes and index, sets aside what is orphaned, corrupt or duplicate, and reports. Sends how far
+        it has come, about every second, and last the report. While one runs, everybody who asks is told of that one; it
+        goes on when they leave. STORAGE_UNAVAILABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def ListQuarantine(
+        self,
+        request: _control_pb2.ListQuarantineRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.ListQuarantineResponse, _abc.Awaitable[_control_pb2.ListQuarantineResponse]]:
+        """What was set aside, oldest first."""
+
+    @_abc_1.abstractmethod
+    def RestoreQuarantined(
+        self,
+        request: _control_pb2.RestoreQuarantinedRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.RestoreQuarantinedResponse, _abc.Awaitable[_control_pb2.RestoreQuarantinedResponse]]:
+        """Puts something back where it belongs, if its bytes, read again, are those of its attributes. NOT_FOUND, CONFLICT
+        with the reason, FILE_DELETED, FILE_EXPIRED, MODE_NOT_ALLOWED, STORAGE_FULL.
         """
 
 def add_StorageControlServiceServicer_to_server(servicer: StorageControlServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

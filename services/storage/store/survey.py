@@ -1,0 +1,129 @@
+"""Looking at the disk as it is: what lies below `files/`, whoever put it there, and what a file's bytes are now."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
+
+from services.model.errors import StorageUnavailable
+from services.model.ids import FileId
+from services.storage.domain.documents import Document
+from services.storage.domain.keeping import Actual
+from services.storage.domain.surveying import DEPTH, Surveyed, is_level
+from services.storage.ports import Pace
+from services.storage.store.documents import DocumentFiles
+from services.storage.store.files import Parts
+from services.storage.store.fs import READ, Entry, Kind
+from services.storage.store.health import reading
+from services.storage.store.hours import Hour, strange_entry
+from services.storage.store.index import IndexFailed, Row
+
+STEP = 512 << 10
+"""Bytes read at a time."""
+BATCH = 500
+"""Rows of the index that are compared at a time."""
+
+
+class Survey:
+    """Fills `ports.Inspection`."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._fs, self._layout, self._documents = parts.fs, parts.layout, DocumentFiles(parts.fs, parts.layout)
+        self._index, self._pool = parts.index, parts.reads
+
+    async def reread(self, document: Document, pace: Pace) -> Actual | None:
+        path = self._layout.data(document.attributes.file_id, document.storage_filename)
+        descriptor = await self._pool.run(self._open, path)
+        if descriptor is None:
+            return None
+        digest, size = hashlib.sha256(), 0
+        try:
+            while chunk := await self._pool.run(self._step, descriptor, size):
+                await self._pool.run(digest.update, chunk)
+                size += len(chunk)
+                await pace(len(chunk))
+        finally:
+            await self._pool.run(self._close, descriptor)
+        return Actual(size, digest.hexdigest())
+
+    async def folders(self) -> AsyncIterator[Surveyed]:
+        found = self._walk("", 0)
+        while (surveyed := await self._pool.run(next, found, None)) is not None:
+            yield surveyed
+
+    async def unfounded(self) -> AsyncIterator[FileId]:
+        last: FileId | None = None
+        while rows := await self._pool.run(self._rows, last):
+            for file_id in await self._pool.run(self._without_attributes, rows):
+                yield file_id
+            last = rows[-1].file_id
+
+    async def correct(self, documents: Sequence[Document]) -> int:
+        return await self._pool.run(self._correct, documents)
+
+    def _open(self, path: Path) -> int | None:
+        try:
+            with reading():
+                descriptor = self._fs.open(path, READ)
+                self._fs.forget(descriptor)
+        except FileNotFoundError:
+            return None
+        return descriptor
+
+    def _step(self, descriptor: int, offset: int) -> bytes:
+        with reading():
+            return self._fs.read(descriptor, STEP, offset)
+
+    def _close(self, descriptor: int) -> None:
+        with contextlib.suppress(OSError):  # it was only read
+            self._fs.forget(descriptor)  # nor shall it push out what others read
+            self._fs.close(descriptor)
+
+    def _walk(self, folder: str, depth: int) -> Iterator[Surveyed]:
+        entries = self._entries(folder)
+        if depth == DEPTH:
+            with reading():
+                yield Hour(self._fs, self._layout, self._documents, folder).survey(entries)
+            return
+        below = sorted(each.name for each in entries if each.kind is Kind.FOLDER and is_level(each.name, depth))
+        yield Surveyed(folder, strange=[strange_entry(folder, each) for each in entries if each.name not in below])
+        for name in below:
+            yield from self._walk(f"{folder}/{name}" if folder else name, depth + 1)
+
+    def _entries(self, folder: str) -> list[Entry]:
+        try:
+            with reading():
+                return self._fs.entries(self._layout.files / folder)
+        except FileNotFoundError:
+            if folder:
+                return []  # it went meanwhile
+            raise StorageUnavailable("the storage element's directory is not there") from None
+
+    def _rows(self, after: FileId | None) -> list[Row]:
+        try:
+            return self._index.rows(after, BATCH)
+        except IndexFailed as error:
+            raise StorageUnavailable("the storage element's index does not answer", retry_after=10) from error
+
+    def _without_attributes(self, rows: list[Row]) -> list[FileId]:
+        with reading():
+            return [
+                row.file_id
+                for row in rows
+                if not self._fs.exists(self._layout.attributes(row.file_id, row.storage_filename))
+            ]
+
+    def _correct(self, documents: Sequence[Document]) -> int:
+        if not self._index.complete:
+            return 0  # it is being made anyway
+        wrong = [each for each in documents if not _tells(self._index.get(each.attributes.file_id), each)]
+        if wrong:
+            self._index.put(wrong)
+        return len(wrong)
+
+
+def _tells(row: Row | None, document: Document) -> bool:
+    file = document.attributes
+    return row is not None and (row.revision, row.status) == (file.revision, file.status.value)
