@@ -14,6 +14,7 @@ from services.model.files import FileStatus
 from services.model.ids import FileId, QuarantineId
 from services.model.maintenance import Issue, ReconcileProgress, ReconcileReport
 from services.model.paging import PageRequest
+from tests.service.storage.conftest import eventually
 from tests.service.storage.test_running_modes import ANNA, DATA, Ground, upload
 from tests.support.elements import RunningElement
 from tests.support.storage_store import tree
@@ -110,6 +111,7 @@ async def test_what_a_reader_finds_damaged_is_written_down_and_comes_back_from_a
         with pytest.raises(FileDamaged):
             await read(admin, file_id)
         await damaged(admin, file_id)
+        await admin.keeping.verify(file_id, on_behalf_of=ANNA)  # which waits until the bytes have been moved
         [item] = (await admin.keeping.quarantine(PageRequest(), on_behalf_of=ANNA)).items
         with pytest.raises(Conflict, match="not those that the attributes name"):
             await admin.keeping.restore(item.item_id, on_behalf_of=ANNA)
@@ -129,7 +131,7 @@ async def test_the_scrub_finds_damage_without_a_reader(ground: Ground) -> None:
         data_of(element, file_id).write_bytes(b"#" + DATA[1:])
     async with ground.running(SCRUB_PERIOD="1s") as element, ground.asked(element) as admin:
         await damaged(admin, file_id)
-        assert (element.data / "scrub.json").exists()
+        await eventually((element.data / "scrub.json").exists)
         metrics = await element.process.metrics()
         assert 'se_scrub_files_total{result="damaged"} 1.0' in metrics
         assert "se_scrub_oldest_unverified_seconds " in metrics
