@@ -98,7 +98,7 @@ class ElementFiles:
         )  # fmt: skip
 
     async def store(self, file_id: FileId, content: Bytes, decide: Callable[[str], FileAttributes]) -> FileAttributes:
-        async with self._locks.hold(file_id):
+        async with self.locks.hold(file_id):
             document = await self._small.store(SmallFile(file_id, content, decide))
         return document.attributes
 
