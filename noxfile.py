@@ -21,6 +21,8 @@ TYPED = [name for name in ("services", "gateway", "clients", "tools", "tests", "
 
 TEST_FOLDERS = ("architecture", "unit", "contract", "service", "mesh")
 """Fastest first."""
+OIDC_PROVIDER = "oidc-provider@9.13.3"
+"""From npm: a certified OpenID provider, with which the `oidc` session tests."""
 
 
 @nox.session
@@ -73,6 +75,16 @@ def tests(session: nox.Session) -> None:
 def mesh(session: nox.Session) -> None:
     """Only the tests of the whole mesh through Envoy; arguments after `--` go to pytest."""
     session.run(BIN / "python", "-m", "pytest", "tests/mesh", *session.posargs)
+
+
+@nox.session
+def oidc(session: nox.Session) -> None:
+    """Tokens of a real OpenID provider (npm's oidc-provider, into build/) exchanged at a mesh; needs node and npm."""
+    folder = ROOT / "build" / "oidc"
+    folder.mkdir(parents=True, exist_ok=True)
+    quiet = ("--no-package-lock", "--no-save", "--no-fund", "--no-audit", "--ignore-scripts")
+    session.run("npm", "install", *quiet, "--prefix", folder, OIDC_PROVIDER, external=True)
+    session.run(BIN / "python", "-m", "pytest", "tests/oidc", *session.posargs)
 
 
 @nox.session

@@ -40,6 +40,8 @@ class IssuedToken:
     expires_in: timedelta
     scope: str
     """Scopes granted, separated by spaces."""
+    issued_token_type: str = ""
+    """Of a token exchange, RFC 8693 section 2.2.1."""
 
     def __repr__(self) -> str:
         return f"IssuedToken({self.scope!r})"  # never the token: reprs end in logs
@@ -270,4 +272,6 @@ def _outcome(response: auth_pb2.IssueTokenResponse) -> IssuedToken | OAuthRefusa
         refusal = response.error
         return OAuthRefusal(refusal.error, refusal.error_description, refusal.http_status)
     token = response.token
-    return IssuedToken(token.access_token, token.token_type, token.expires_in.ToTimedelta(), token.scope)
+    return IssuedToken(
+        token.access_token, token.token_type, token.expires_in.ToTimedelta(), token.scope, token.issued_token_type
+    )

@@ -7,9 +7,11 @@ from typing import Any
 
 from litestar import Request, Response, get, post
 from litestar.handlers import HTTPRouteHandler
+from msgspec import UNSET
 
 from clients.admin import IssuedToken, OAuthRefusal
 from gateway.http import answers, oauth
+from gateway.http.openapi.auth import TOKEN_EXCHANGE
 from gateway.http.resource import Resource
 from gateway.http.schemas.auth import ServerMetadata, TokenAnswer
 from gateway.ports import Tokens
@@ -39,7 +41,7 @@ class Auth(Resource):
             jwks_uri=api_url + JWKS_PATH,
             scopes_supported=list(SCOPES),
             response_types_supported=[],
-            grant_types_supported=["client_credentials"],
+            grant_types_supported=["client_credentials", TOKEN_EXCHANGE],
             token_endpoint_auth_methods_supported=["client_secret_basic", "client_secret_post"],
             revocation_endpoint=api_url + REVOKE_PATH,
             revocation_endpoint_auth_methods_supported=["none"],
@@ -82,4 +84,10 @@ class Auth(Resource):
 
 
 def _answer(token: IssuedToken) -> TokenAnswer:
-    return TokenAnswer(token.access_token, token.token_type, int(token.expires_in.total_seconds()), token.scope)
+    return TokenAnswer(
+        token.access_token,
+        token.token_type,
+        int(token.expires_in.total_seconds()),
+        token.scope,
+        token.issued_token_type or UNSET,
+    )

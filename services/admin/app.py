@@ -10,12 +10,14 @@ from pathlib import Path
 from clients.storage import StoragePool
 from services.admin import rpc
 from services.admin.config import DatabaseSettings, MigrateSettings, Settings
+from services.admin.domain.issuers import TrustedIssuer
 from services.admin.ports import KeysUnreadable
 from services.admin.rpc.element_control import StorageControl
 from services.admin.rpc.element_peer import StoragePeer
 from services.admin.store.accounts import PostgresAccounts
 from services.admin.store.database import open_database
 from services.admin.store.elements import PostgresElements
+from services.admin.store.issuers import read_issuers
 from services.admin.store.keys import PostgresKeys
 from services.admin.store.leases import PostgresLeases
 from services.admin.store.migrations import MigrationError, migrate_to, migrating, migrations, require_schema
@@ -29,6 +31,7 @@ from services.admin.usecases.change_account import DeleteAccount, RotateAccountS
 from services.admin.usecases.change_element import RemoveElement, UpdateElement
 from services.admin.usecases.check_password import CheckPassword
 from services.admin.usecases.create_account import CreateAccount
+from services.admin.usecases.exchange_token import FOREIGN_TYPES, ExchangeToken, TokenEndpoint
 from services.admin.usecases.first_start import EnsureFirstAdmin, EnsureSystemAccount
 from services.admin.usecases.follow_elements import FollowElements
 from services.admin.usecases.issue_token import IssueToken
@@ -62,12 +65,14 @@ from services.chassis import logs
 from services.chassis.authentication import BearerAuthenticator
 from services.chassis.clock import SystemClock
 from services.chassis.dependencies import DependencyType, place_of
+from services.chassis.jwks import HttpKeySource
 from services.chassis.leases import alone
 from services.chassis.lifespan import Process
 from services.chassis.loops import Loop
 from services.chassis.server import GrpcServer
 from services.chassis.settings import read_secret
 from services.chassis.tokens import TokenReader, TokenVerifier
+from services.model.clock import Clock
 from services.model.errors import ArtStoreError
 
 PRUNE_INTERVAL = timedelta(minutes=10)
@@ -92,7 +97,8 @@ async def serve(settings: Settings) -> None:
         accounts = PostgresAccounts(database)
         users, sessions, guard = PostgresUsers(database), PostgresSessions(database), PostgresLoginGuard(database)
         passwords = await process.enter(Argon2Passwords())
-        standing = Standing(accounts=accounts, users=users)
+        issuers = read_issuers(settings.trusted_issuers_file) if settings.trusted_issuers_file else []
+        standing = Standing(accounts=accounts, users=users, issuers=issuers)
         key_store = PostgresKeys(database, sealer)
         keys = KeyRing(keys=key_store, clock=clock)
         rotate_keys = RotateKeys(
@@ -132,7 +138,17 @@ async def serve(settings: Settings) -> None:
         names = rpc.add_to(
             server.grpc,
             rpc.UseCases(
-                issue_token=IssueToken(accounts=accounts, elements=elements, tokens=tokens, clock=clock),
+                issue_token=TokenEndpoint(
+                    issue=IssueToken(accounts=accounts, elements=elements, tokens=tokens, clock=clock),
+                    exchange=ExchangeToken(
+                        issuers=[(each, await _foreign(each, settings, process, clock)) for each in issuers],
+                        own=reader,
+                        standing=standing,
+                        elements=elements,
+                        tokens=tokens,
+                        clock=clock,
+                    ),
+                ),
                 revoke_token=RevokeToken(sessions=sessions, reader=reader),
                 introspect_token=IntrospectToken(
                     sessions=sessions, users=users, standing=standing, reader=reader, clock=clock
@@ -238,6 +254,11 @@ async def rotate_system_secret(settings: DatabaseSettings) -> tuple[str, str]:
             return await RotateSystemSecret(accounts=PostgresAccounts(database))()
         except ArtStoreError as error:
             raise SystemExit(f"Cannot rotate: {error}") from None
+
+
+async def _foreign(issuer: TrustedIssuer, settings: Settings, process: Process, clock: Clock) -> TokenReader:
+    keys = await process.enter(HttpKeySource(issuer.jwks_url, ca=settings.trusted_issuers_ca))
+    return TokenReader(keys, issuer=issuer.issuer, clock=clock, types=FOREIGN_TYPES, subject=issuer.alias)
 
 
 def _secret(path: Path | None) -> str | None:

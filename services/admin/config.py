@@ -75,6 +75,12 @@ class Settings(ProcessSettings, DatabaseSettings):
         5, ge=1, le=1000, description="Failed logins in a row after which a name is locked out for a while."
     )
     login_lock: Duration = Field(timedelta(minutes=15), description="How long it is locked out.")
+    trusted_issuers_file: Path | None = Field(
+        None, description="JSON file with identity providers whose tokens are exchanged for ours; see docs/identity.md."
+    )
+    trusted_issuers_ca: Path | None = Field(
+        None, description="PEM file with authorities believed where their keys are fetched, beside the system's own."
+    )
     heartbeat_interval: Duration = Field(
         timedelta(seconds=5), description="How often each storage element is asked how it is."
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gateway.http.openapi.parts import Json, answer, errors, json_of, operation
 from gateway.http.schemas.auth import TokenAnswer, TokenError, TokenIntrospection
 
+TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105 - a name
 _PUBLIC: Json = {"security": []}
 _TOKEN: Json = {"type": "string", "format": "password"}
 
@@ -17,7 +18,9 @@ def _form(*required: str, **properties: Json) -> Json:
 AUTH: Json = {
     "/auth/token": {
         "post": operation(
-            "auth", "issueToken", "An access token for a service account (OAuth 2.0 client credentials)",
+            "auth", "issueToken", "An access token (OAuth 2.0 client credentials, or token exchange)",
+            description="client_credentials: for a service account. Token exchange (RFC 8693), without client secret: "
+            "for the token of a trusted identity provider, or for one of ours that is to do less.",
             security=[{"clientSecret": []}, {}],
             requestBody={
                 "required": True,
@@ -27,12 +30,17 @@ AUTH: Json = {
                             "type": "object",
                             "required": ["grant_type"],
                             "properties": {
-                                "grant_type": {"const": "client_credentials"},
+                                "grant_type": {"enum": ["client_credentials", TOKEN_EXCHANGE]},
                                 "scope": {"type": "string", "description": "Separated by spaces; all if not given."},
                                 "resource": {
                                     "type": "string",
                                     "description": "For one storage element alone, at its own port (RFC 8707): "
                                     "urn:artstore:storage:<storage_id>.",
+                                },
+                                "subject_token": {**_TOKEN, "description": "Of an exchange: the token to exchange."},
+                                "subject_token_type": {
+                                    "type": "string",
+                                    "description": "urn:ietf:params:oauth:token-type: access_token, id_token or jwt.",
                                 },
                                 "client_id": {"type": "string", "description": "Unless given by HTTP Basic."},
                                 "client_secret": {"type": "string", "format": "password"},

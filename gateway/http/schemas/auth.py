@@ -17,6 +17,7 @@ class TokenAnswer(msgspec.Struct, frozen=True):
     token_type: str
     expires_in: Annotated[int, Meta(description="Seconds.")]
     scope: Annotated[str, Meta(description="Scopes granted, separated by spaces.")]
+    issued_token_type: Annotated[str, Meta(description="Of a token exchange (RFC 8693).")] | UnsetType = UNSET
 
 
 class TokenError(msgspec.Struct, frozen=True):

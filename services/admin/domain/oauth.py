@@ -122,7 +122,9 @@ def _require_known_grant(grant_type: str | None) -> None:
     if grant_type is None:
         raise OAuthRefused(OAuthErrorCode.INVALID_REQUEST, "grant_type is missing")
     if grant_type != CLIENT_CREDENTIALS:
-        raise OAuthRefused(OAuthErrorCode.UNSUPPORTED_GRANT_TYPE, f"the only grant_type is {CLIENT_CREDENTIALS}")
+        raise OAuthRefused(
+            OAuthErrorCode.UNSUPPORTED_GRANT_TYPE, f"grant_type is {CLIENT_CREDENTIALS} or token exchange"
+        )
 
 
 def _credentials(fields: Mapping[str, str], authorization: str) -> ClientCredentials:

@@ -33,8 +33,8 @@ from services.admin.rpc.users import UserUseCases, add_users_to
 from services.admin.usecases.change_account import DeleteAccount, RotateAccountSecret, UpdateAccount
 from services.admin.usecases.change_element import RemoveElement, UpdateElement
 from services.admin.usecases.create_account import CreateAccount
+from services.admin.usecases.exchange_token import TokenEndpoint
 from services.admin.usecases.follow_elements import FollowElements
-from services.admin.usecases.issue_token import IssueToken
 from services.admin.usecases.key_ring import KeyRing
 from services.admin.usecases.list_accounts import GetAccount, ListAccounts
 from services.admin.usecases.list_elements import GetElement, ListElements
@@ -51,7 +51,7 @@ from services.admin.usecases.token_state import IntrospectToken, RevokeToken
 class UseCases:
     """All that Admin offers to others."""
 
-    issue_token: IssueToken
+    issue_token: TokenEndpoint
     revoke_token: RevokeToken
     introspect_token: IntrospectToken
     keys: KeyRing

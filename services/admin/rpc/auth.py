@@ -11,7 +11,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from clients import wire
 from services.admin.domain.oauth import OAuthRefused
-from services.admin.usecases.issue_token import IssueToken
+from services.admin.usecases.exchange_token import TokenEndpoint
 from services.admin.usecases.key_ring import KeyRing
 from services.admin.usecases.oauth_server import Granted
 from services.admin.usecases.token_state import IntrospectToken, RevokeToken
@@ -22,7 +22,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class AuthServicer(auth_pb2_grpc.AuthServiceServicer):
     """See auth.proto."""
 
-    def __init__(self, issue_token: IssueToken, revoke_token: RevokeToken) -> None:
+    def __init__(self, issue_token: TokenEndpoint, revoke_token: RevokeToken) -> None:
         self._issue_token = issue_token
         self._revoke_token = revoke_token
 
@@ -71,6 +71,7 @@ def _granted_to_proto(granted: Granted) -> auth_pb2.Token:
         token_type="Bearer",  # noqa: S106 - RFC 6750's name for the kind of token
         expires_in=expires_in,
         scope=granted.scope,
+        issued_token_type=granted.issued_token_type,
     )
 
 

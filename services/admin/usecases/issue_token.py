@@ -59,7 +59,7 @@ class IssueToken:
         """
         request = read_token_request(form, authorization, ours=self._tokens.ours)
         account = await self._accounts.find(request.credentials.client_id) or NOBODY
-        sign = _aimed(await self._tokens.signer(), request.element, known=await self._knows(request.element))
+        sign = aimed(await self._tokens.signer(), request.element, known=await knows(self._elements, request.element))
         now = self._clock.now()
         granted = self._grant(request, account, sign, now)
         await self._note_use(account, now)
@@ -81,9 +81,6 @@ class IssueToken:
         log.info("a token was issued", client_id=asking, scope=granted.scope, element=request.element)
         return granted
 
-    async def _knows(self, element: StorageId | None) -> bool:
-        return element is None or any(each.info.storage_id == element for each in await self._elements.all())
-
     async def _note_use(self, account: ServiceAccount, now: datetime) -> None:
         """At most once a minute; a token that was granted is given out even where this fails."""
         if account.last_used_at is None or now - account.last_used_at >= USE_NOTED_EVERY:
@@ -93,14 +90,21 @@ class IssueToken:
                 log.warning("the use of an account could not be noted", client_id=account.client_id)
 
 
-def _aimed(sign: Signer, element: StorageId | None, *, known: bool) -> Signer:
+async def knows(elements: ElementStore, element: StorageId | None) -> bool:
+    """Whether tokens may be given out for it; None: for the services together."""
+    return element is None or any(each.info.storage_id == element for each in await elements.all())
+
+
+def aimed(sign: Signer, element: StorageId | None, *, known: bool) -> Signer:
     """For the one element, where there is one. Signing refuses an unknown one: strangers are refused before that."""
     if element is None:
         return sign
 
-    def aimed(subject: str, client_id: str, scope: str, now: datetime, further: Mapping[str, Any] | None = None) -> str:
+    def sign_for_it(
+        subject: str, client_id: str, scope: str, now: datetime, further: Mapping[str, Any] | None = None
+    ) -> str:
         if not known:
             raise target_unknown()
         return sign(subject, client_id, scope, now, {**(further or {}), "aud": element_audience(element)})
 
-    return aimed
+    return sign_for_it

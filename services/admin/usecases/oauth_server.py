@@ -44,6 +44,8 @@ class Granted:
     access_token: str = field(repr=False)
     scope: str
     expires_in: timedelta
+    issued_token_type: str = ""
+    """Of an exchange (RFC 8693 section 2.2.1)."""
 
 
 def grant(request: TokenRequest, account: ServiceAccount, *, now: datetime, lifetime: timedelta, sign: Sign) -> Granted:

@@ -28,7 +28,7 @@ from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x61rtstore/admin/v1/auth.proto\x12\x11\x61rtstore.admin.v1\x1a\x1f\x61rtstore/auth/v1/requires.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x95\x01\n\x11IssueTokenRequest\x12<\n\x04\x66orm\x18\x01 \x03(\x0b\x32..artstore.admin.v1.IssueTokenRequest.FormEntry\x12\x15\n\rauthorization\x18\x02 \x01(\t\x1a+\n\tFormEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"z\n\x12IssueTokenResponse\x12)\n\x05token\x18\x01 \x01(\x0b\x32\x18.artstore.admin.v1.TokenH\x00\x12.\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x1d.artstore.admin.v1.OAuthErrorH\x00\x42\t\n\x07outcome\"o\n\x05Token\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12\x12\n\ntoken_type\x18\x02 \x01(\t\x12-\n\nexpires_in\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\r\n\x05scope\x18\x04 \x01(\t\"K\n\nOAuthError\x12\r\n\x05\x65rror\x18\x01 \x01(\t\x12\x19\n\x11\x65rror_description\x18\x02 \x01(\t\x12\x13\n\x0bhttp_status\x18\x03 \x01(\x05\"\x80\x01\n\x12RevokeTokenRequest\x12=\n\x04\x66orm\x18\x01 \x03(\x0b\x32/.artstore.admin.v1.RevokeTokenRequest.FormEntry\x1a+\n\tFormEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"C\n\x13RevokeTokenResponse\x12,\n\x05\x65rror\x18\x01 \x01(\x0b\x32\x1d.artstore.admin.v1.OAuthError\"\'\n\x16IntrospectTokenRequest\x12\r\n\x05token\x18\x01 \x01(\t\"\x9c\x02\n\x17IntrospectTokenResponse\x12\x0e\n\x06\x61\x63tive\x18\x01 \x01(\x08\x12\x12\n\ntoken_type\x18\x02 \x01(\t\x12\r\n\x05scope\x18\x03 \x01(\t\x12\x11\n\tclient_id\x18\x04 \x01(\t\x12\x0f\n\x07subject\x18\x05 \x01(\t\x12\x11\n\taudiences\x18\x06 \x03(\t\x12\x0e\n\x06issuer\x18\x07 \x01(\t\x12\x10\n\x08token_id\x18\x08 \x01(\t\x12-\n\tissued_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0esubject_active\x18\x0b \x01(\x08\"\x10\n\x0eGetJwksRequest\"$\n\x0fGetJwksResponse\x12\x11\n\tjwks_json\x18\x01 \x01(\t2\xfc\x01\n\x0b\x41uthService\x12t\n\nIssueToken\x12$.artstore.admin.v1.IssueTokenRequest\x1a%.artstore.admin.v1.IssueTokenResponse\"\x19\x8a\xe7\x18\x15\x12\x07gateway\x12\x08\x61\x64min_ui\x18\x01\x12w\n\x0bRevokeToken\x12%.artstore.admin.v1.RevokeTokenRequest\x1a&.artstore.admin.v1.RevokeTokenResponse\"\x19\x8a\xe7\x18\x15\x12\x07gateway\x12\x08\x61\x64min_ui\x18\x01\x32\xd2\x01\n\x10TokenReadService\x12\xbd\x01\n\x0fIntrospectToken\x12).artstore.admin.v1.IntrospectTokenRequest\x1a*.artstore.admin.v1.IntrospectTokenResponse\"S\x8a\xe7\x18%\n\nadmin:read\x12\x04\x65\x64ge\x12\x07gateway\x12\x08\x61\x64min_ui\x82\xd3\xe4\x93\x02$\"\x1f/rpc/v1/admin/tokens:introspect:\x01*2\x8a\x01\n\nKeyService\x12|\n\x07GetJwks\x12!.artstore.admin.v1.GetJwksRequest\x1a\".artstore.admin.v1.GetJwksResponse\"*\x8a\xe7\x18&\x12\x07gateway\x12\x08ingester\x12\x05query\x12\x08\x61\x64min_ui\x18\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x61rtstore/admin/v1/auth.proto\x12\x11\x61rtstore.admin.v1\x1a\x1f\x61rtstore/auth/v1/requires.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x95\x01\n\x11IssueTokenRequest\x12<\n\x04\x66orm\x18\x01 \x03(\x0b\x32..artstore.admin.v1.IssueTokenRequest.FormEntry\x12\x15\n\rauthorization\x18\x02 \x01(\t\x1a+\n\tFormEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"z\n\x12IssueTokenResponse\x12)\n\x05token\x18\x01 \x01(\x0b\x32\x18.artstore.admin.v1.TokenH\x00\x12.\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x1d.artstore.admin.v1.OAuthErrorH\x00\x42\t\n\x07outcome\"\x8a\x01\n\x05Token\x12\x14\n\x0c\x61\x63\x63\x65ss_token\x18\x01 \x01(\t\x12\x12\n\ntoken_type\x18\x02 \x01(\t\x12-\n\nexpires_in\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\r\n\x05scope\x18\x04 \x01(\t\x12\x19\n\x11issued_token_type\x18\x05 \x01(\t\"K\n\nOAuthError\x12\r\n\x05\x65rror\x18\x01 \x01(\t\x12\x19\n\x11\x65rror_description\x18\x02 \x01(\t\x12\x13\n\x0bhttp_status\x18\x03 \x01(\x05\"\x80\x01\n\x12RevokeTokenRequest\x12=\n\x04\x66orm\x18\x01 \x03(\x0b\x32/.artstore.admin.v1.RevokeTokenRequest.FormEntry\x1a+\n\tFormEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"C\n\x13RevokeTokenResponse\x12,\n\x05\x65rror\x18\x01 \x01(\x0b\x32\x1d.artstore.admin.v1.OAuthError\"\'\n\x16IntrospectTokenRequest\x12\r\n\x05token\x18\x01 \x01(\t\"\x9c\x02\n\x17IntrospectTokenResponse\x12\x0e\n\x06\x61\x63tive\x18\x01 \x01(\x08\x12\x12\n\ntoken_type\x18\x02 \x01(\t\x12\r\n\x05scope\x18\x03 \x01(\t\x12\x11\n\tclient_id\x18\x04 \x01(\t\x12\x0f\n\x07subject\x18\x05 \x01(\t\x12\x11\n\taudiences\x18\x06 \x03(\t\x12\x0e\n\x06issuer\x18\x07 \x01(\t\x12\x10\n\x08token_id\x18\x08 \x01(\t\x12-\n\tissued_at\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nexpires_at\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x16\n\x0esubject_active\x18\x0b \x01(\x08\"\x10\n\x0eGetJwksRequest\"$\n\x0fGetJwksResponse\x12\x11\n\tjwks_json\x18\x01 \x01(\t2\xfc\x01\n\x0b\x41uthService\x12t\n\nIssueToken\x12$.artstore.admin.v1.IssueTokenRequest\x1a%.artstore.admin.v1.IssueTokenResponse\"\x19\x8a\xe7\x18\x15\x12\x07gateway\x12\x08\x61\x64min_ui\x18\x01\x12w\n\x0bRevokeToken\x12%.artstore.admin.v1.RevokeTokenRequest\x1a&.artstore.admin.v1.RevokeTokenResponse\"\x19\x8a\xe7\x18\x15\x12\x07gateway\x12\x08\x61\x64min_ui\x18\x01\x32\xd2\x01\n\x10TokenReadService\x12\xbd\x01\n\x0fIntrospectToken\x12).artstore.admin.v1.IntrospectTokenRequest\x1a*.artstore.admin.v1.IntrospectTokenResponse\"S\x8a\xe7\x18%\n\nadmin:read\x12\x04\x65\x64ge\x12\x07gateway\x12\x08\x61\x64min_ui\x82\xd3\xe4\x93\x02$\"\x1f/rpc/v1/admin/tokens:introspect:\x01*2\x8a\x01\n\nKeyService\x12|\n\x07GetJwks\x12!.artstore.admin.v1.GetJwksRequest\x1a\".artstore.admin.v1.GetJwksResponse\"*\x8a\xe7\x18&\x12\x07gateway\x12\x08ingester\x12\x05query\x12\x08\x61\x64min_ui\x18\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -53,28 +53,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ISSUETOKENREQUEST_FORMENTRY']._serialized_end=329
   _globals['_ISSUETOKENRESPONSE']._serialized_start=331
   _globals['_ISSUETOKENRESPONSE']._serialized_end=453
-  _globals['_TOKEN']._serialized_start=455
-  _globals['_TOKEN']._serialized_end=566
-  _globals['_OAUTHERROR']._serialized_start=568
-  _globals['_OAUTHERROR']._serialized_end=643
-  _globals['_REVOKETOKENREQUEST']._serialized_start=646
-  _globals['_REVOKETOKENREQUEST']._serialized_end=774
+  _globals['_TOKEN']._serialized_start=456
+  _globals['_TOKEN']._serialized_end=594
+  _globals['_OAUTHERROR']._serialized_start=596
+  _globals['_OAUTHERROR']._serialized_end=671
+  _globals['_REVOKETOKENREQUEST']._serialized_start=674
+  _globals['_REVOKETOKENREQUEST']._serialized_end=802
   _globals['_REVOKETOKENREQUEST_FORMENTRY']._serialized_start=286
   _globals['_REVOKETOKENREQUEST_FORMENTRY']._serialized_end=329
-  _globals['_REVOKETOKENRESPONSE']._serialized_start=776
-  _globals['_REVOKETOKENRESPONSE']._serialized_end=843
-  _globals['_INTROSPECTTOKENREQUEST']._serialized_start=845
-  _globals['_INTROSPECTTOKENREQUEST']._serialized_end=884
-  _globals['_INTROSPECTTOKENRESPONSE']._serialized_start=887
-  _globals['_INTROSPECTTOKENRESPONSE']._serialized_end=1171
-  _globals['_GETJWKSREQUEST']._serialized_start=1173
-  _globals['_GETJWKSREQUEST']._serialized_end=1189
-  _globals['_GETJWKSRESPONSE']._serialized_start=1191
-  _globals['_GETJWKSRESPONSE']._serialized_end=1227
-  _globals['_AUTHSERVICE']._serialized_start=1230
-  _globals['_AUTHSERVICE']._serialized_end=1482
-  _globals['_TOKENREADSERVICE']._serialized_start=1485
-  _globals['_TOKENREADSERVICE']._serialized_end=1695
-  _globals['_KEYSERVICE']._serialized_start=1698
-  _globals['_KEYSERVICE']._serialized_end=1836
+  _globals['_REVOKETOKENRESPONSE']._serialized_start=804
+  _globals['_REVOKETOKENRESPONSE']._serialized_end=871
+  _globals['_INTROSPECTTOKENREQUEST']._serialized_start=873
+  _globals['_INTROSPECTTOKENREQUEST']._serialized_end=912
+  _globals['_INTROSPECTTOKENRESPONSE']._serialized_start=915
+  _globals['_INTROSPECTTOKENRESPONSE']._serialized_end=1199
+  _globals['_GETJWKSREQUEST']._serialized_start=1201
+  _globals['_GETJWKSREQUEST']._serialized_end=1217
+  _globals['_GETJWKSRESPONSE']._serialized_start=1219
+  _globals['_GETJWKSRESPONSE']._serialized_end=1255
+  _globals['_AUTHSERVICE']._serialized_start=1258
+  _globals['_AUTHSERVICE']._serialized_end=1510
+  _globals['_TOKENREADSERVICE']._serialized_start=1513
+  _globals['_TOKENREADSERVICE']._serialized_end=1723
+  _globals['_KEYSERVICE']._serialized_start=1726
+  _globals['_KEYSERVICE']._serialized_end=1864
 # @@protoc_insertion_point(module_scope)

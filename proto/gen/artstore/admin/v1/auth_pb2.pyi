@@ -110,12 +110,15 @@ class Token(_message.Message):
     TOKEN_TYPE_FIELD_NUMBER: _builtins.int
     EXPIRES_IN_FIELD_NUMBER: _builtins.int
     SCOPE_FIELD_NUMBER: _builtins.int
+    ISSUED_TOKEN_TYPE_FIELD_NUMBER: _builtins.int
     access_token: _builtins.str
     """The JWT."""
     token_type: _builtins.str
     """"Bearer"."""
     scope: _builtins.str
     """Scopes granted, separated by spaces."""
+    issued_token_type: _builtins.str
+    """Of a token exchange (RFC 8693 section 2.2.1); empty otherwise."""
     @_builtins.property
     def expires_in(self) -> _duration_pb2.Duration:
         """How long it is valid."""
@@ -127,10 +130,11 @@ class Token(_message.Message):
         token_type: _builtins.str = ...,
         expires_in: _duration_pb2.Duration | None = ...,
         scope: _builtins.str = ...,
+        issued_token_type: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["expires_in", b"expires_in"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token", b"access_token", "expires_in", b"expires_in", "scope", b"scope", "token_type", b"token_type"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["access_token", b"access_token", "expires_in", b"expires_in", "issued_token_type", b"issued_token_type", "scope", b"scope", "token_type", b"token_type"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
