@@ -10,6 +10,7 @@ from clients.health import serving
 from clients.ingester import IngesterClient
 from clients.keys import SigningKeysClient
 from clients.maintenance import MaintenanceClient
+from clients.operations import OperationsClient
 from clients.query import QueryClient
 from clients.tokens import TokensClient
 from clients.users import SessionsClient, UsersClient
@@ -50,6 +51,7 @@ async def serve(settings: Settings) -> None:
             keys=keys,
             elements=admin,
             maintenance=MaintenanceClient(channels["admin"]),
+            operations=OperationsClient(channels["admin"]),
             accounts=AccountsClient(channels["admin"]),
             sessions=SessionsClient(channels["admin"]),
             users=UsersClient(channels["admin"]),

@@ -29,6 +29,7 @@ from services.model.identity import (
     UserRole,
 )
 from services.model.ids import ElementId, FileId
+from services.model.operations import Operation, OperationFilter, OperationId
 from services.model.paging import Page, PageRequest
 from services.model.search import SearchHit, SearchRequest
 
@@ -108,6 +109,33 @@ class Maintenance(Protocol):
     async def transition_mode(
         self, element_id: ElementId, target: Mode, *, confirm: bool, on_behalf_of: Identity | None
     ) -> Element: ...
+
+
+class Operations(Protocol):
+    """Work on storage elements that takes longer than an answer."""
+
+    async def list_operations(
+        self, wanted: OperationFilter, page: PageRequest, *, on_behalf_of: Identity | None
+    ) -> Page[Operation]:
+        """The latest first."""
+        ...
+
+    async def get_operation(self, operation_id: OperationId, *, on_behalf_of: Identity | None) -> Operation: ...
+
+    async def cancel_operation(self, operation_id: OperationId, *, on_behalf_of: Identity | None) -> Operation:
+        """The operation, stopped or about to be."""
+        ...
+
+    async def sync_element(
+        self,
+        element_id: ElementId,
+        *,
+        force: bool = False,
+        wait: timedelta = timedelta(0),
+        on_behalf_of: Identity | None,
+    ) -> tuple[Operation, bool]:
+        """The sync, and whether it was started by this call; `wait` for its end so long."""
+        ...
 
 
 class Accounts(Protocol):

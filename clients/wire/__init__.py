@@ -63,8 +63,16 @@ from clients.wire.keeping import (
     verified_to_proto,
 )
 from clients.wire.keys import key_from_proto, key_to_proto
+from clients.wire.operations import (
+    operation_from_proto,
+    operation_kind_from_proto,
+    operation_kind_to_proto,
+    operation_state_from_proto,
+    operation_state_to_proto,
+    operation_to_proto,
+)
 from clients.wire.paging import page_from_proto, page_info_to_proto, page_request_from_proto, page_request_to_proto
-from clients.wire.scalars import time_from_proto, time_to_proto
+from clients.wire.scalars import duration_from_proto, duration_to_proto, time_from_proto, time_to_proto
 from clients.wire.search import hit_from_proto, hit_to_proto, search_from_proto, search_to_proto
 from clients.wire.tokens import token_state_from_proto, token_state_to_proto
 from clients.wire.users import (
@@ -96,6 +104,8 @@ __all__ = [
     "commit_to_proto",
     "destroyed_from_proto",
     "destroyed_to_proto",
+    "duration_from_proto",
+    "duration_to_proto",
     "element_from_proto",
     "element_status_from_proto",
     "element_status_to_proto",
@@ -116,6 +126,12 @@ __all__ = [
     "mode_to_proto",
     "new_file_from_proto",
     "new_file_to_proto",
+    "operation_from_proto",
+    "operation_kind_from_proto",
+    "operation_kind_to_proto",
+    "operation_state_from_proto",
+    "operation_state_to_proto",
+    "operation_to_proto",
     "optional_role_from_proto",
     "page_from_proto",
     "page_info_to_proto",

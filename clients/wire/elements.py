@@ -112,13 +112,13 @@ def element_to_proto(element: Element) -> element_pb2.Element:
         files=element.files,
         version=element.version,
         created_at=time_to_proto(element.created_at),
-        **only_set(last_seen_at=time_to_proto(element.last_seen_at)),
+        **only_set(last_seen_at=time_to_proto(element.last_seen_at), last_sync_at=time_to_proto(element.last_sync_at)),
     )
 
 
 def element_from_proto(message: element_pb2.Element) -> Element:
     """Every field."""
-    seen = message.HasField("last_seen_at")
+    seen, synced = message.HasField("last_seen_at"), message.HasField("last_sync_at")
     return Element(
         element_id=parse_element_id(message.element_id),
         name=message.name,
@@ -138,6 +138,7 @@ def element_from_proto(message: element_pb2.Element) -> Element:
         version=message.version,
         created_at=time_from_proto(message.created_at, "created_at"),
         last_seen_at=time_from_proto(message.last_seen_at, "last_seen_at") if seen else None,
+        last_sync_at=time_from_proto(message.last_sync_at, "last_sync_at") if synced else None,
     )
 
 

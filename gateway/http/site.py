@@ -18,6 +18,7 @@ from gateway.http.files import Files
 from gateway.http.health import Health
 from gateway.http.maintenance import ElementMaintenance
 from gateway.http.openapi.document import document
+from gateway.http.operations import OperationRoutes
 from gateway.http.request_ids import RequestIds
 from gateway.http.resource import Resource
 from gateway.http.search import Search
@@ -33,6 +34,7 @@ from gateway.ports import (
     Elements,
     Ingest,
     Maintenance,
+    Operations,
     Sessions,
     SigningKeys,
     Tokens,
@@ -56,6 +58,7 @@ class Services:
     keys: KeySource
     elements: Elements
     maintenance: Maintenance
+    operations: Operations
     accounts: Accounts
     sessions: Sessions
     users: Users
@@ -83,6 +86,7 @@ def litestar(services: Services, health: Health, *, issuer: str, public_url: str
         Search(services.documents, bearer),
         StorageElements(services.elements, bearer, base=BASE),
         ElementMaintenance(services.maintenance, bearer),
+        OperationRoutes(services.operations, bearer, base=BASE),
         LoginSessions(services.sessions, bearer),
         TokenRoutes(services.token_states, bearer),
         SigningKeyRoutes(services.signing_keys, bearer),

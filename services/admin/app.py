@@ -15,12 +15,14 @@ from services.admin.ports import KeysUnreadable
 from services.admin.rpc.element_control import StorageControl
 from services.admin.rpc.element_peer import StoragePeer
 from services.admin.store.accounts import PostgresAccounts
+from services.admin.store.claims import PostgresClaims
 from services.admin.store.database import open_database
 from services.admin.store.elements import PostgresElements
 from services.admin.store.issuers import read_issuers
 from services.admin.store.keys import PostgresKeys
 from services.admin.store.leases import PostgresLeases
 from services.admin.store.migrations import MigrationError, migrate_to, migrating, migrations, require_schema
+from services.admin.store.operations import PostgresOperations
 from services.admin.store.registry import PostgresRegistry
 from services.admin.store.roles import ensure_reader
 from services.admin.store.sealing import Sealer
@@ -39,6 +41,13 @@ from services.admin.usecases.key_ring import KeyRing
 from services.admin.usecases.list_accounts import GetAccount, ListAccounts
 from services.admin.usecases.list_elements import GetElement, ListElements
 from services.admin.usecases.mark_missing import MarkMissing
+from services.admin.usecases.operations import (
+    CancelOperation,
+    GetOperation,
+    ListOperations,
+    ScheduleSyncs,
+    StartOperation,
+)
 from services.admin.usecases.own_account import ChangePassword, GetSelf
 from services.admin.usecases.passwords import Argon2Passwords
 from services.admin.usecases.prepare import Prepare
@@ -47,9 +56,11 @@ from services.admin.usecases.register_file import LocateFile, RegisterFile
 from services.admin.usecases.rotate_keys import ListSigningKeys, RotateKeys, RotateSigningKey
 from services.admin.usecases.rotate_system_secret import RotateSystemSecret
 from services.admin.usecases.run_element import CollectElementGarbage, LookIntoElement, TransitionElementMode
+from services.admin.usecases.run_operations import RunOperations
 from services.admin.usecases.select_element import AvoidElement, SelectElement
 from services.admin.usecases.sessions import Login, Logout, PruneSessions, Refresh
 from services.admin.usecases.standing import Standing
+from services.admin.usecases.sync_element import SyncElement
 from services.admin.usecases.token_state import IntrospectToken, RevokeToken
 from services.admin.usecases.users import (
     CreateUser,
@@ -74,6 +85,7 @@ from services.chassis.settings import read_secret
 from services.chassis.tokens import TokenReader, TokenVerifier
 from services.model.clock import Clock
 from services.model.errors import ArtStoreError
+from services.model.operations import OperationKind
 
 PRUNE_INTERVAL = timedelta(minutes=10)
 """How often expired sessions are forgotten."""
@@ -83,6 +95,10 @@ PATIENCE = 3
 
 NEWS = timedelta(seconds=1)
 """How often those who watch elements are told of changes."""
+LOOK_FOR_WORK = timedelta(seconds=1)
+"""How often each replica looks for operations that another one has started, or left."""
+SCHEDULING = timedelta(seconds=10)
+"""How often it is looked whether a periodic sync is due."""
 
 
 async def serve(settings: Settings) -> None:
@@ -133,6 +149,18 @@ async def serve(settings: Settings) -> None:
         )
         follow = FollowElements(elements=elements)
         reader = TokenReader(keys, issuer=settings.issuer, clock=clock)
+        operations = PostgresOperations(database)
+        claims = await process.enter(PostgresClaims(_dsn(settings)))
+        sync = SyncElement(elements=elements, registry=registry, peer=peer, clock=clock)
+        run_operations = await process.enter(
+            RunOperations(operations=operations, claims=claims, clock=clock, kinds={OperationKind.SYNC: sync})
+        )
+        working = Loop("do operations", LOOK_FOR_WORK, run_operations)
+        start = StartOperation(operations=operations, elements=elements, clock=clock, nudge=working.nudge)
+        get_operation = GetOperation(operations=operations)
+        schedule = ScheduleSyncs(
+            operations=operations, elements=elements, start=start, clock=clock, interval=settings.sync_interval
+        )
         verifier = TokenVerifier(keys, issuer=settings.issuer, audience=settings.token_audience, clock=clock)
         server = GrpcServer(settings, service="admin", authenticator=BearerAuthenticator(verifier))
         names = rpc.add_to(
@@ -158,7 +186,7 @@ async def serve(settings: Settings) -> None:
                 get_element=GetElement(elements=elements),
                 follow_elements=follow,
                 discover_element=DiscoverElement(elements=elements, peer=peer),
-                register_element=RegisterElement(elements=elements, peer=peer, clock=clock),
+                register_element=RegisterElement(elements=elements, peer=peer, clock=clock, start=start),
                 update_element=UpdateElement(elements=elements, peer=peer, clock=clock),
                 remove_element=RemoveElement(elements=elements, registry=registry),
                 look_into_element=LookIntoElement(elements=elements, control=control),
@@ -183,6 +211,12 @@ async def serve(settings: Settings) -> None:
                     clock=clock,
                     lifetime=settings.secret_lifetime,
                     overlap=settings.secret_overlap,
+                ),
+                operations=rpc.OperationUseCases(
+                    start=start,
+                    list_operations=ListOperations(operations=operations),
+                    get=get_operation,
+                    cancel=CancelOperation(operations=operations, get=get_operation, nudge=working.nudge),
                 ),
                 signing_keys=rpc.KeyUseCases(
                     list_signing_keys=ListSigningKeys(ring=keys),
@@ -228,6 +262,9 @@ async def serve(settings: Settings) -> None:
         process.background(Loop("rotate keys", rotate_keys.pause, alone(leases, "rotate keys", rotate_keys)).run())
         prune = PruneSessions(sessions=sessions, guard=guard, clock=clock, lock=settings.login_lock)
         process.background(Loop("forget sessions", PRUNE_INTERVAL, prune).run())
+        process.background(working.run())
+        scheduling = alone(leases, "schedule syncs", schedule)
+        process.background(Loop("schedule syncs", SCHEDULING, scheduling).run())
         process.background(Loop("watch elements", settings.heartbeat_interval, watch).run())
         process.background(Loop("tell of elements", NEWS, follow).run())
         await server.start(names, show_public=True)

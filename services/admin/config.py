@@ -88,3 +88,6 @@ class Settings(ProcessSettings, DatabaseSettings):
         timedelta(seconds=30),
         description="How long new documents go elsewhere, if they can, after a storage element has failed an upload.",
     )
+    sync_interval: Duration = Field(
+        timedelta(hours=1), description="How often all that each storage element holds is compared with the registry."
+    )

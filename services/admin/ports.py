@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from services.admin.domain.accounts import ServiceAccount
 from services.admin.domain.elements import ElementRecord
 from services.admin.domain.keys import SigningKey
 from services.admin.domain.listing import ElementFilter, Position
+from services.admin.domain.operations import Order, Task
 from services.admin.domain.places import Place
 from services.admin.domain.registry import Entry, Located
+from services.admin.domain.sync import Known
+from services.admin.domain.sync import Place as SyncPlace
 from services.admin.domain.users import AdminUser
 from services.chassis.caller import Identity
 from services.model.elements import ElementAddress, ElementInfo, Mode
@@ -20,6 +23,15 @@ from services.model.files import FileAttributes, FileStatus
 from services.model.identity import AccountStatus
 from services.model.ids import ElementId, FileId
 from services.model.maintenance import Collected
+from services.model.operations import (
+    Operation,
+    OperationFailure,
+    OperationFilter,
+    OperationId,
+    OperationKind,
+    OperationState,
+    Progress,
+)
 from services.model.paging import Page, PageRequest
 
 
@@ -243,6 +255,14 @@ class ElementStore(Protocol):
         """New documents go elsewhere until then, if they can; False if it is not registered."""
         ...
 
+    async def complain(self, element_id: ElementId, text: str, at: datetime) -> None:
+        """A sync has found something amiss: until the next one that ends well the element counts as degraded."""
+        ...
+
+    async def synced(self, element_id: ElementId, at: datetime) -> None:
+        """A sync has ended well: there is nothing to complain of any more."""
+        ...
+
     async def remove(self, element_id: ElementId) -> bool:
         """Forget an element; False if it was not registered. Raises `Conflict` while the registry has files of it."""
         ...
@@ -299,6 +319,26 @@ class FileRegistry(Protocol):
         """Forget rows of an element, at most `limit`; return how many went."""
         ...
 
+    async def bring(self, entries: Sequence[Entry], *, overruling: bool = False) -> int:
+        """As `record`, for many: return how many rows have changed.
+
+        `overruling`: an earlier revision counts, too, if the row is of the same element.
+        """
+        ...
+
+    async def stretch(
+        self, element_id: ElementId, ids: Sequence[FileId], after: SyncPlace | None, until: SyncPlace | None
+    ) -> Sequence[Known]:
+        """The rows of `ids`, and all rows of the element from `after` (exclusive; None: the first) to `until`.
+
+        `until` None: to the last.
+        """
+        ...
+
+    async def mark_gone(self, element_id: ElementId, gone: Sequence[tuple[FileId, int]]) -> int:
+        """Mark files missing, each if it is still on that element with that revision; return how many were."""
+        ...
+
 
 class ElementPeer(Protocol):
     """Asks elements themselves, over their own certificates.
@@ -317,6 +357,79 @@ class ElementPeer(Protocol):
 
     async def file(self, address: ElementAddress, file_id: FileId) -> FileAttributes:
         """Ask for one file's attributes. Raises `NotFound` when the element does not know it."""
+        ...
+
+    async def list_files(self, address: ElementAddress, cursor: str) -> Page[FileAttributes]:
+        """A page of the files that it has, of any status, in the order of upload."""
+        ...
+
+
+class OperationStore(Protocol):
+    """Operations, those that have ended included."""
+
+    async def start(self, order: Order, now: datetime) -> tuple[Operation, bool]:
+        """Keep a new operation; or find the one of that kind on that element which is not over, and return False."""
+        ...
+
+    async def get(self, operation_id: OperationId) -> Operation | None:
+        """One operation."""
+        ...
+
+    async def page(
+        self, wanted: OperationFilter, *, limit: int, offset: int = 0, after: Place | None = None
+    ) -> tuple[Sequence[Operation], int]:
+        """At most `limit` operations, the latest first, and how many there are in all.
+
+        They begin after `after` (whose name is the time in ISO 8601), or at `offset`.
+        """
+        ...
+
+    async def open(self) -> Sequence[Operation]:
+        """Those that are not over, the oldest first."""
+        ...
+
+    async def take(self, operation_id: OperationId, now: datetime) -> Task | None:
+        """Begin it, or go on with it; None if it is over or gone."""
+        ...
+
+    async def note(self, operation_id: OperationId, progress: Progress, memory: Mapping[str, Any]) -> None:
+        """Keep how far it is, and what must be known to go on from there."""
+        ...
+
+    async def finish(
+        self,
+        operation_id: OperationId,
+        state: OperationState,
+        now: datetime,
+        *,
+        result: Mapping[str, Any] | None = None,
+        failure: OperationFailure | None = None,
+    ) -> Operation | None:
+        """End it; None if it is over already, or gone."""
+        ...
+
+    async def request_cancel(self, operation_id: OperationId) -> bool:
+        """Whoever does it shall stop; False if it is over or gone."""
+        ...
+
+    async def last(self, kind: OperationKind) -> Mapping[ElementId, Operation]:
+        """The last operation of a kind on each element."""
+        ...
+
+    async def prune(self, before: datetime) -> int:
+        """Forget those that ended before then; return how many."""
+        ...
+
+
+class Claims(Protocol):
+    """Which of the replicas does what."""
+
+    async def hold(self, names: Collection[str]) -> frozenset[str]:
+        """From now on claim these names and no others; return those that are ours.
+
+        A name that is ours stays ours until it is asked for no more, or this raises, or we die: then it is anybody's.
+        Raises `ServiceUnavailable`, and everything is lost. Never two calls at a time.
+        """
         ...
 
 

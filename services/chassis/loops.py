@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -22,12 +23,20 @@ class Loop:
         self._name = name
         self._interval = interval.total_seconds()
         self._one_pass = one_pass
+        self._nudged = asyncio.Event()
+
+    def nudge(self) -> None:
+        """The next pass begins at once, or as soon as the present one has ended."""
+        self._nudged.set()
 
     async def run(self) -> None:
         """Run until cancelled; the first pass begins at once."""
         while True:
+            self._nudged.clear()
             try:
                 await self._one_pass()
             except Exception:
                 log.exception("background pass failed", loop=self._name)
-            await asyncio.sleep(self._interval * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311 - not a secret
+            pause = self._interval * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - not a secret
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._nudged.wait(), pause)

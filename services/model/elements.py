@@ -107,6 +107,8 @@ class Element:
     version: str
     created_at: datetime
     last_seen_at: datetime | None = None
+    last_sync_at: datetime | None = None
+    """When all that it holds was last compared with the registry; None: never."""
     status_reason: str = ""
 
     @property

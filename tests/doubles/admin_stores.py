@@ -8,11 +8,13 @@ from datetime import datetime, timedelta
 from itertools import count
 
 from services.admin.domain.accounts import ServiceAccount
-from services.admin.domain.elements import ElementRecord
+from services.admin.domain.elements import Complaint, ElementRecord
 from services.admin.domain.keys import SigningKey
 from services.admin.domain.listing import ElementFilter, Position
 from services.admin.domain.places import Place
 from services.admin.domain.registry import Entry, Located, supersedes
+from services.admin.domain.sync import Known
+from services.admin.domain.sync import Place as SyncPlace
 from services.admin.domain.users import AdminUser
 from services.model.errors import Conflict, NotFound, ServiceUnavailable
 from services.model.files import FileAttributes, FileStatus
@@ -342,6 +344,14 @@ class MemoryElements:
         self.records[element_id] = replace(self.records[element_id], avoid_until=until)
         return True
 
+    async def complain(self, element_id: ElementId, text: str, at: datetime) -> None:
+        before = self.records[element_id].complaint
+        complaint = Complaint(text, before.since if before else at)
+        self.records[element_id] = replace(self.records[element_id], complaint=complaint)
+
+    async def synced(self, element_id: ElementId, at: datetime) -> None:
+        self.records[element_id] = replace(self.records[element_id], complaint=None, last_sync_at=at)
+
     async def remove(self, element_id: ElementId) -> bool:
         if self.holding(element_id):
             raise Conflict("the registry has files of this element")
@@ -378,6 +388,41 @@ class MemoryRegistry:
             self.rows[row.file.file_id] = row
         return row.file
 
+    async def bring(self, entries: Sequence[Entry], *, overruling: bool = False) -> int:
+        before = dict(self.rows)
+        await self.record(entries)
+        for entry in entries:
+            if overruling and self.rows[entry.file.file_id].element_id == entry.element_id:
+                self.rows[entry.file.file_id] = entry
+        return sum(before.get(file_id) != row for file_id, row in self.rows.items())
+
+    async def stretch(
+        self, element_id: ElementId, ids: Sequence[FileId], after: SyncPlace | None, until: SyncPlace | None
+    ) -> Sequence[Known]:
+        def inside(row: Entry) -> bool:
+            place = (row.file.uploaded_at, row.file.file_id)
+            begun = after is None or place > (after.uploaded_at, after.file_id)
+            return (
+                row.element_id == element_id
+                and begun
+                and (until is None or place <= (until.uploaded_at, until.file_id))
+            )
+
+        return [
+            Known(row.file.file_id, row.element_id, row.file.revision, row.file.status)
+            for row in self.rows.values()
+            if row.file.file_id in ids or inside(row)
+        ]
+
+    async def mark_gone(self, element_id: ElementId, gone: Sequence[tuple[FileId, int]]) -> int:
+        marked = 0
+        for file_id, revision in gone:
+            row = self.rows.get(file_id)
+            if row and (row.element_id, row.file.revision) == (element_id, revision):
+                marked += row.file.status is not FileStatus.MISSING
+                self.rows[file_id] = replace(row, file=replace(row.file, status=FileStatus.MISSING))
+        return marked
+
     async def forget(self, element_id: ElementId, *, limit: int) -> int:
         going = [file_id for file_id, row in self.rows.items() if row.element_id == element_id][:limit]
         for file_id in going:
@@ -387,7 +432,7 @@ class MemoryRegistry:
 
 def _matches(record: ElementRecord, wanted: ElementFilter) -> bool:
     of_mode = wanted.modes is None or record.info.mode in wanted.modes
-    return of_mode and wanted.status in (None, record.health.status)
+    return of_mode and wanted.status in (None, record.condition.status)
 
 
 def _position(record: ElementRecord) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from services.model.elements import ElementAddress, ElementInfo
 from services.model.errors import ArtStoreError, NotFound, StorageUnavailable
 from services.model.files import FileAttributes
 from services.model.ids import FileId
+from services.model.paging import Page
 
 Answer = ElementInfo | ArtStoreError
 
@@ -23,6 +24,12 @@ class FakeElementPeer:
         self.files: dict[FileId, FileAttributes | ArtStoreError] = {}
         self.hangs: set[str] = set()
         """Endpoints that are reached but never answer."""
+        self.unlisted: set[FileId] = set()
+        """Files that are there, but not in the listing."""
+        self.listings = 0
+        """Pages that were asked for."""
+        self.page_size = 2
+        self.out_of_order = False
 
     async def identify(self, endpoint: str) -> ElementInfo:
         return await self._answer(endpoint)
@@ -37,6 +44,17 @@ class FakeElementPeer:
         if isinstance(answer, ArtStoreError):
             raise answer
         return answer
+
+    async def list_files(self, address: ElementAddress, cursor: str) -> Page[FileAttributes]:
+        await self._answer(address.endpoint)
+        self.listings += 1
+        there = [each for each in self.files.values() if isinstance(each, FileAttributes)]
+        listed = [each for each in there if each.file_id not in self.unlisted]
+        listed.sort(key=lambda each: (each.uploaded_at, each.file_id), reverse=self.out_of_order)
+        begin = int(cursor or 0)
+        end = begin + self.page_size
+        more = end < len(listed)
+        return Page(listed[begin:end], len(listed), has_more=more, next_cursor=str(end) if more else "")
 
     async def _answer(self, endpoint: str) -> ElementInfo:
         if endpoint in self.hangs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import httpx
@@ -97,3 +98,42 @@ def test_scopes_decide_who_may_look_and_who_may_change(mesh: Mesh, client: httpx
     with mesh.client(mesh.token("storage:read")) as looking:
         assert looking.get(f"/storage-elements/{ident}/info").status_code == 200
         assert refusal(transition(looking, ident, "ro")) == (403, "FORBIDDEN")
+
+
+def test_an_element_is_compared_with_the_registry_on_request(client: httpx.Client, word: str) -> None:
+    put(client, f"{word}.txt")
+    ident = element(client, "rw")["id"]
+    answer = client.post(f"/storage-elements/{ident}/sync", params={"wait": 60})
+    done = answer.json()
+    assert (answer.status_code, done["state"], done["kind"], done["error"]) == (200, "succeeded", "sync", None)
+    assert done["result"]["listed"] >= 1
+    assert done["result"]["added"] == done["result"]["missing"] == 0
+    assert answer.headers["location"] == f"/api/v1/operations/{done['id']}"
+    assert client.get(f"/operations/{done['id']}").json() == done
+    listed = client.get("/operations", params={"kind": "sync", "element_id": ident, "limit": 1}).json()
+    assert [each["id"] for each in listed["items"]] == [done["id"]]
+    assert refusal(client.delete(f"/operations/{done['id']}")) == (409, "CONFLICT")
+    assert client.get(f"/storage-elements/{ident}").json()["last_sync"] >= done["created_at"]
+
+
+def test_an_operation_is_watched_as_lines_of_json(mesh: Mesh, client: httpx.Client, token: str) -> None:
+    ident = element(client, "edit")["id"]
+    started = client.post(f"/storage-elements/{ident}/sync").json()
+    with httpx.Client(
+        base_url=mesh.info["base_url"], verify=mesh.tls(), headers={"Authorization": f"Bearer {token}"}, trust_env=False
+    ) as rpc:
+        lines = rpc.get(f"/rpc/v1/admin/watch/operations/{started['id']}", timeout=60).text.splitlines()
+    assert json.loads(lines[-1])["operation"]["state"] == "OPERATION_STATE_SUCCEEDED"
+
+
+def test_an_element_is_discovered_renamed_and_not_removed_with_its_files(client: httpx.Client, word: str) -> None:
+    put(client, f"{word}.txt")
+    known = element(client, "rw")
+    found = client.post("/storage-elements/discover", json={"endpoint": known["endpoint"]}).json()
+    assert (found["storage_id"], found["element_id"], found["mode"]) == (known["storage_id"], known["id"], "rw")
+    path = f"/storage-elements/{known['id']}"
+    assert client.patch(path, json={"name": "Archive"}).json()["name"] == "Archive"
+    assert client.patch(path, json={"name": ""}).json()["name"] == known["storage_id"]
+    other = element(client, "edit")
+    assert refusal(client.patch(path, json={"endpoint": other["endpoint"]})) == (409, "CONFLICT")
+    assert refusal(client.delete(path)) == (409, "CONFLICT")

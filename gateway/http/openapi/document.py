@@ -14,7 +14,7 @@ SCOPES = {
     "admin:write": "Change accounts and keys.",
 }
 
-TAGS = ("auth", "service accounts", "admin users", "files", "storage elements", "system")
+TAGS = ("auth", "service accounts", "admin users", "files", "storage elements", "operations", "system")
 
 _ABOUT = """\
 Documents kept for a long time. Every answer carries `X-Request-Id`; every refusal has the same form, and its `code`

@@ -9,6 +9,7 @@ from gateway.http.openapi.keys import KEYS
 from gateway.http.openapi.maintenance import MAINTENANCE
 from gateway.http.openapi.parts import Json, answer, errors, header, json_of, operation, path_id, query_of, ref
 from gateway.http.openapi.users import SESSIONS, USERS
+from gateway.http.openapi.work import WORK
 from gateway.http.schemas.files import ContentQuery, File, FilePage, FileUpdate, UploadMetadata
 from gateway.http.schemas.search import FilesQuery, SearchAnswer, SearchBody
 
@@ -160,4 +161,4 @@ SYSTEM: Json = {
     },
 }  # fmt: skip
 
-PATHS: Json = {**AUTH, **SESSIONS, **KEYS, **ACCOUNTS, **USERS, **FILES, **ELEMENTS, **MAINTENANCE, **SYSTEM}
+PATHS: Json = {**AUTH, **SESSIONS, **KEYS, **ACCOUNTS, **USERS, **FILES, **ELEMENTS, **MAINTENANCE, **WORK, **SYSTEM}

@@ -30,6 +30,7 @@ from gateway.http.schemas.errors import ErrorAnswer
 from gateway.http.schemas.files import ContentQuery, File, FilePage, FileUpdate, UploadMetadata
 from gateway.http.schemas.keys import Key, KeyList
 from gateway.http.schemas.maintenance import DiscoveredElement, ElementFilesQuery, ElementNow, ModeTransition
+from gateway.http.schemas.operations import OperationPage, OperationShown, OperationsQuery, SyncQuery
 from gateway.http.schemas.search import FilesQuery, SearchAnswer, SearchBody
 from gateway.http.schemas.users import (
     AdminUser,
@@ -56,6 +57,7 @@ _STRUCTS: list[type[msgspec.Struct]] = [
     ServiceAccountUpdate, SecretRotation, Key, KeyList, LoginRequest, LoginAnswer, RefreshRequest, Me,
     PasswordChange, AdminUser, AdminUserPage, AdminUsersQuery, NewAdminUser, AdminUserUpdate, PasswordReset,
     ElementNow, ElementFilesQuery, ModeTransition, DiscoveredElement, ElementAddress, ElementUpdate, ElementRemoval,
+    OperationShown, OperationPage, OperationsQuery, SyncQuery,
 ]  # fmt: skip
 _PLACE = "#/components/schemas/{name}"
 

@@ -33,6 +33,9 @@ class StorageElement(msgspec.Struct, frozen=True):
     files: Annotated[int, Meta(description="Of all statuses.")]
     version: str
     last_seen_at: datetime | None
+    last_sync: Annotated[
+        datetime | None, Meta(description="When all that it holds was last compared with the registry; null: never.")
+    ]
     created_at: datetime
 
 
@@ -117,6 +120,7 @@ def element_of(element: Element) -> StorageElement:
         files=element.files,
         version=element.version,
         last_seen_at=element.last_seen_at,
+        last_sync=element.last_sync_at,
         created_at=element.created_at,
     )
 

@@ -36,6 +36,14 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
+class Complaint:
+    """Something that must be looked at before the element counts as well again."""
+
+    text: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class ElementRecord:
     """A registered element with what it last said of itself."""
 
@@ -49,6 +57,17 @@ class ElementRecord:
     created_at: datetime
     avoid_until: datetime | None = None
     """Until then new documents go elsewhere, if they can: it has failed somebody."""
+    complaint: Complaint | None = None
+    """What a sync had to complain of."""
+    last_sync_at: datetime | None = None
+    """When all that it holds was last compared with the registry."""
+
+    @property
+    def condition(self) -> Health:
+        """Its health, and what else speaks against it."""
+        if self.complaint is None or self.health.status is not ElementStatus.ONLINE:
+            return self.health
+        return Health(ElementStatus.DEGRADED, self.complaint.since, self.complaint.text)
 
     @property
     def address(self) -> ElementAddress:
@@ -57,7 +76,7 @@ class ElementRecord:
     @property
     def element(self) -> Element:
         """As others see it."""
-        info, health = self.info, self.health
+        info, health = self.info, self.condition
         return Element(
             element_id=self.element_id,
             name=self.name,
@@ -77,6 +96,7 @@ class ElementRecord:
             version=info.version,
             created_at=self.created_at,
             last_seen_at=self.last_seen_at,
+            last_sync_at=self.last_sync_at,
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from services.model.elements import ElementAddress
 from services.model.errors import FieldProblem, raise_for
@@ -49,8 +49,18 @@ class Located:
     element: ElementAddress
 
 
+def ended_as(file: FileAttributes, status: FileStatus) -> FileAttributes:
+    """The row of a file that the element says it has destroyed; its attributes are no more, so the rest stays."""
+    return file if file.status is status else replace(file, status=status, revision=file.revision + 1)
+
+
 def supersedes(new: FileAttributes, old: FileAttributes) -> bool:
     """Whether `new` replaces the row `old`: a later revision does, and so does a sign of life of a missing file."""
-    if new.revision != old.revision:
-        return new.revision > old.revision
-    return old.status is FileStatus.MISSING and new.status is not FileStatus.MISSING
+    return supersedes_as(new.revision, new.status, old.revision, old.status)
+
+
+def supersedes_as(revision: int, status: FileStatus, old_revision: int, old_status: FileStatus) -> bool:
+    """The same for what matters of them."""
+    if revision != old_revision:
+        return revision > old_revision
+    return old_status is FileStatus.MISSING and status is not FileStatus.MISSING

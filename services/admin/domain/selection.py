@@ -28,7 +28,7 @@ def select(
     """
     mode = MODE_FOR[policy]
     right = [each for each in elements if each.info.mode is mode]
-    online = [each for each in right if each.health.status is ElementStatus.ONLINE]
+    online = [each for each in right if each.condition.status is ElementStatus.ONLINE]
     if not online:
         raise NoElementAvailable(_why_none(right, mode), retry_after=RETRY_AFTER)
     large_enough = _by_limit(online, size or 0)
@@ -67,6 +67,6 @@ def _why_none(right: Sequence[ElementRecord], mode: Mode) -> str:
 
 
 def _state(record: ElementRecord) -> str:
-    health = record.health
+    health = record.condition
     since = health.since.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     return f"{record.info.storage_id} is {health.status} since {since} ({health.reason})"

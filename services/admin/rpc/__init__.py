@@ -17,6 +17,7 @@ from artstore.admin.v1 import (
     keys_pb2,
     maintenance_pb2,
     maintenance_pb2_grpc,
+    operations_pb2,
     registry_pb2,
     registry_pb2_grpc,
     users_pb2,
@@ -28,6 +29,7 @@ from services.admin.rpc.elements import ElementControlServicer, ElementReadServi
 from services.admin.rpc.health import HealthWatchServicer
 from services.admin.rpc.keys import KeyUseCases, add_keys_to
 from services.admin.rpc.maintenance import ElementLiveServicer, ElementMaintenanceServicer
+from services.admin.rpc.operations import OperationUseCases, add_operations_to
 from services.admin.rpc.registry import RegistryRepairServicer, RegistryWriteServicer
 from services.admin.rpc.users import UserUseCases, add_users_to
 from services.admin.usecases.change_account import DeleteAccount, RotateAccountSecret, UpdateAccount
@@ -79,6 +81,7 @@ class UseCases:
     rotate_account_secret: RotateAccountSecret
     users: UserUseCases
     signing_keys: KeyUseCases
+    operations: OperationUseCases
 
 
 def add_to(server: grpc.aio.Server, can: UseCases) -> list[str]:
@@ -94,7 +97,10 @@ def add_to(server: grpc.aio.Server, can: UseCases) -> list[str]:
     )
     maintenance_pb2_grpc.add_ElementLiveServiceServicer_to_server(ElementLiveServicer(can.look_into_element), server)
     maintenance_pb2_grpc.add_ElementMaintenanceServiceServicer_to_server(
-        ElementMaintenanceServicer(can.transition_element_mode, can.collect_element_garbage, can.standing), server
+        ElementMaintenanceServicer(
+            can.transition_element_mode, can.collect_element_garbage, can.operations, can.standing
+        ),
+        server,
     )
     elements_pb2_grpc.add_PlacementServiceServicer_to_server(
         PlacementServicer(can.select_element, can.avoid_element), server
@@ -113,8 +119,12 @@ def add_to(server: grpc.aio.Server, can: UseCases) -> list[str]:
     )
     add_users_to(server, can.users)
     add_keys_to(server, can.signing_keys)
-    files = (accounts_pb2, auth_pb2, elements_pb2, health_pb2, keys_pb2, maintenance_pb2, registry_pb2, users_pb2)
+    add_operations_to(server, can.operations, can.standing)
+    files = (
+        *(accounts_pb2, auth_pb2, elements_pb2, health_pb2, keys_pb2),
+        *(maintenance_pb2, operations_pb2, registry_pb2, users_pb2),
+    )
     return [service.full_name for file in files for service in file.DESCRIPTOR.services_by_name.values()]
 
 
-__all__ = ["KeyUseCases", "UseCases", "UserUseCases", "add_to"]
+__all__ = ["KeyUseCases", "OperationUseCases", "UseCases", "UserUseCases", "add_to"]

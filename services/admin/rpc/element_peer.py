@@ -9,9 +9,12 @@ from services.chassis.tls import TlsFiles
 from services.model.elements import ElementAddress, ElementInfo
 from services.model.files import FileAttributes
 from services.model.ids import FileId, Subject
+from services.model.paging import Page, PageRequest
 
 ADMIN = Identity(Subject("artstore-admin"), frozenset({"storage:read", "files:read"}))
 """Admin asks for itself here, not for the user whose call it may be serving: it only looks."""
+PAGE = 500
+"""Files of one page: with attributes of 4 KiB each they are half of what a message may hold."""
 INFO_SECONDS = 2.0
 IDENTIFY_SECONDS = 5.0
 
@@ -36,3 +39,7 @@ class StoragePeer:
 
     async def file(self, address: ElementAddress, file_id: FileId) -> FileAttributes:
         return await self._pool.client(address).file(file_id, on_behalf_of=ADMIN)
+
+    async def list_files(self, address: ElementAddress, cursor: str) -> Page[FileAttributes]:
+        page = PageRequest(limit=PAGE, cursor=cursor)
+        return await self._pool.client(address).files(None, page, on_behalf_of=ADMIN)

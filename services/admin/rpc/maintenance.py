@@ -6,12 +6,15 @@ from typing import Any
 
 import grpc
 from artstore.admin.v1 import maintenance_pb2, maintenance_pb2_grpc
+from google.protobuf.duration_pb2 import Duration
 
 from clients import wire
+from services.admin.rpc.operations import OperationUseCases
 from services.admin.usecases.run_element import CollectElementGarbage, LookIntoElement, TransitionElementMode
 from services.admin.usecases.standing import Standing
 from services.chassis.caller import caller
 from services.model.ids import parse_element_id
+from services.model.operations import Operation, OperationKind
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -46,9 +49,14 @@ class ElementMaintenanceServicer(maintenance_pb2_grpc.ElementMaintenanceServiceS
     """See maintenance.proto."""
 
     def __init__(
-        self, transition_mode: TransitionElementMode, collect: CollectElementGarbage, standing: Standing
+        self,
+        transition_mode: TransitionElementMode,
+        collect: CollectElementGarbage,
+        operations: OperationUseCases,
+        standing: Standing,
     ) -> None:
         self._transition_mode, self._collect, self._standing = transition_mode, collect, standing
+        self._operations = operations
 
     async def TransitionElementMode(
         self, request: maintenance_pb2.TransitionElementModeRequest, context: Context
@@ -76,3 +84,20 @@ class ElementMaintenanceServicer(maintenance_pb2_grpc.ElementMaintenanceServiceS
             failed=done.failed,
             refused=done.refused,
         )
+
+    async def SyncElement(
+        self, request: maintenance_pb2.SyncElementRequest, context: Context
+    ) -> maintenance_pb2.SyncElementResponse:
+        arguments = {"force": request.force}
+        operation, created = await self._started(OperationKind.SYNC, request.element_id, arguments, request.wait)
+        return maintenance_pb2.SyncElementResponse(operation=wire.operation_to_proto(operation), created=created)
+
+    async def _started(
+        self, kind: OperationKind, element_id: str, arguments: dict[str, Any], wait: Duration
+    ) -> tuple[Operation, bool]:
+        user, patience = caller().user, wire.duration_from_proto(wait, "wait")
+        await self._standing(user, "storage:write")
+        operation, created = await self._operations.start(
+            kind, parse_element_id(element_id), arguments, by=user.subject
+        )
+        return await self._operations.get.wait(operation, patience), created

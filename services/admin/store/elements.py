@@ -7,7 +7,7 @@ from datetime import datetime
 
 import asyncpg
 
-from services.admin.domain.elements import ElementRecord, Health
+from services.admin.domain.elements import Complaint, ElementRecord, Health
 from services.admin.domain.listing import ElementFilter, Position
 from services.admin.store.database import Database
 from services.model.elements import ElementInfo, ElementStatus, Mode, ReplicaMode, Role
@@ -21,12 +21,14 @@ _OBSERVED = (
 )  # fmt: skip
 """The columns that change whenever an element is looked at, in the order of `_observed`."""
 _COLUMNS = ", ".join(("element_id", "name", "endpoint", "storage_id", "element_uuid", "created_at", *_OBSERVED))
-_KNOWN = f"{_COLUMNS}, avoid_until"
+_KNOWN = f"{_COLUMNS}, avoid_until, complaint, complaint_since, last_sync_at"
 _SELECT = f"SELECT {_KNOWN} FROM admin.elements"  # noqa: S608 - columns of ours
 
+_STATUS = "CASE WHEN status = 'online' AND complaint <> '' THEN 'degraded' ELSE status END"
+"""As `ElementRecord.condition` has it."""
 _ALL = f"{_SELECT} ORDER BY storage_id"
 _GET = f"{_SELECT} WHERE element_id = $1"
-_WANTED = "($1::text[] IS NULL OR mode = ANY($1)) AND ($2::text IS NULL OR status = $2)"
+_WANTED = f"($1::text[] IS NULL OR mode = ANY($1)) AND ($2::text IS NULL OR {_STATUS} = $2)"
 _COUNT = f"SELECT count(*) AS total FROM admin.elements WHERE {_WANTED}"  # noqa: S608 - as above
 _PAGE = f"""
 {_SELECT} WHERE {_WANTED} AND ($3::text IS NULL OR (name COLLATE "C", element_id) > ($3, $4::uuid))
@@ -53,6 +55,11 @@ UPDATE admin.elements SET name = $2, endpoint = $3,
 WHERE element_id = $1
 """  # noqa: S608 - as above
 _AVOID = "UPDATE admin.elements SET avoid_until = $2 WHERE element_id = $1"
+_COMPLAIN = """
+UPDATE admin.elements
+SET complaint = $2, complaint_since = CASE WHEN complaint = '' THEN $3 ELSE complaint_since END WHERE element_id = $1
+"""
+_SYNCED = "UPDATE admin.elements SET complaint = '', complaint_since = NULL, last_sync_at = $2 WHERE element_id = $1"
 _REMOVE = "DELETE FROM admin.elements WHERE element_id = $1"
 
 
@@ -107,6 +114,12 @@ class PostgresElements:
     async def avoid(self, element_id: ElementId, until: datetime) -> bool:
         return await self._database.execute(_AVOID, element_id, until) == 1
 
+    async def complain(self, element_id: ElementId, text: str, at: datetime) -> None:
+        await self._database.execute(_COMPLAIN, element_id, text, at)
+
+    async def synced(self, element_id: ElementId, at: datetime) -> None:
+        await self._database.execute(_SYNCED, element_id, at)
+
     async def remove(self, element_id: ElementId) -> bool:
         try:
             return await self._database.execute(_REMOVE, element_id) == 1
@@ -133,6 +146,8 @@ def _record(row: asyncpg.Record) -> ElementRecord:
         last_seen_at=row["last_seen_at"],
         created_at=row["created_at"],
         avoid_until=row["avoid_until"],
+        complaint=Complaint(row["complaint"], row["complaint_since"]) if row["complaint"] else None,
+        last_sync_at=row["last_sync_at"],
     )
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import asyncpg
 
 from services.admin.domain.registry import Entry, Located, supersedes
+from services.admin.domain.sync import Known
+from services.admin.domain.sync import Place as SyncPlace
 from services.admin.store.database import Database
 from services.model.elements import ElementAddress
 from services.model.errors import NotFound
@@ -43,7 +45,7 @@ _OF_FILE = ", ".join(f"f.{column}" for column in _TYPES)
 # order of their ids, so that two statements with the same rows cannot wait for each other. The last condition is
 # `domain.registry.supersedes`. Rows that stay as they are do not come back, and are not joined here: a plan made for a
 # small table would be kept, and read the whole of a large one.
-_RECORD = f"""
+_BRING = f"""
 INSERT INTO admin.files AS f ({_COLUMNS})
 SELECT {_COLUMNS}
 FROM jsonb_to_recordset($1::jsonb) AS t ({", ".join(f"{name} {kind}" for name, kind in _TYPES.items())})
@@ -53,8 +55,9 @@ ON CONFLICT (file_id) DO UPDATE SET
     recorded_at = now()
 WHERE EXCLUDED.revision > f.revision
    OR (EXCLUDED.revision = f.revision AND f.status = 'missing' AND EXCLUDED.status <> 'missing')
-RETURNING {_OF_FILE}
 """  # noqa: S608 - columns of ours
+_OVERRULE = f"{_BRING} OR f.element_id = EXCLUDED.element_id"
+_RECORD = f"{_BRING} RETURNING {_OF_FILE}"
 _ROWS = f"SELECT {_COLUMNS} FROM admin.files WHERE file_id = ANY($1::uuid[])"  # noqa: S608 - as above
 _FIND = f"""
 SELECT {_OF_FILE}, e.storage_id, e.endpoint
@@ -65,6 +68,20 @@ UPDATE admin.files SET status = 'missing', recorded_at = now()
 WHERE file_id = $1 AND revision = $2 AND element_id = $3
 RETURNING {_COLUMNS}
 """  # noqa: S608 - as above
+_MARK_GONE = """
+UPDATE admin.files AS f SET status = 'missing', recorded_at = now()
+FROM (SELECT * FROM unnest($2::uuid[], $3::bigint[]) AS t (file_id, revision) ORDER BY file_id) AS gone
+WHERE f.file_id = gone.file_id AND f.revision = gone.revision AND f.element_id = $1 AND f.status <> 'missing'
+"""
+_STATE = "SELECT file_id, element_id, revision, status FROM admin.files"
+_STRETCH = f"""
+{_STATE} WHERE file_id = ANY($1::uuid[])
+UNION
+{_STATE} WHERE element_id = $2
+    AND (uploaded_at, file_id) > ($3::timestamptz, $4::uuid) AND (uploaded_at, file_id) <= ($5::timestamptz, $6::uuid)
+"""
+_FIRST = SyncPlace(datetime.min.replace(tzinfo=UTC), FileId("00000000-0000-0000-0000-000000000000"))
+_LAST = SyncPlace(datetime.max.replace(tzinfo=UTC), FileId("ffffffff-ffff-ffff-ffff-ffffffffffff"))
 _FORGET = """
 DELETE FROM admin.files
 WHERE file_id IN (SELECT file_id FROM admin.files WHERE element_id = $1 LIMIT $2)
@@ -102,6 +119,30 @@ class PostgresRegistry:
         if row is None:
             raise NotFound("there is no such file")
         return _file(row)
+
+    async def bring(self, entries: Sequence[Entry], *, overruling: bool = False) -> int:
+        rows = [_to_json(entry) for entry in _latest(entries)]
+        try:
+            return await self._database.execute(_OVERRULE if overruling else _BRING, rows)
+        except asyncpg.ForeignKeyViolationError:
+            raise NotFound("the storage element is not registered") from None
+
+    async def stretch(
+        self, element_id: ElementId, ids: Sequence[FileId], after: SyncPlace | None, until: SyncPlace | None
+    ) -> Sequence[Known]:
+        first, last = after or _FIRST, until or _LAST
+        rows = await self._database.rows(
+            _STRETCH, ids, element_id, first.uploaded_at, first.file_id, last.uploaded_at, last.file_id
+        )
+        return [
+            Known(FileId(str(row["file_id"])), ElementId(str(row["element_id"])), row["revision"],
+                  FileStatus(row["status"]))
+            for row in rows
+        ]  # fmt: skip
+
+    async def mark_gone(self, element_id: ElementId, gone: Sequence[tuple[FileId, int]]) -> int:
+        ids, revisions = [file_id for file_id, _ in gone], [revision for _, revision in gone]
+        return await self._database.execute(_MARK_GONE, element_id, ids, revisions)
 
     async def forget(self, element_id: ElementId, *, limit: int) -> int:
         return await self._database.execute(_FORGET, element_id, limit)

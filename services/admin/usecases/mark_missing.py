@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from services.admin.domain.registry import Entry, Located
+from services.admin.domain.registry import Entry, Located, ended_as
 from services.admin.ports import ElementPeer, ElementStore, FileRegistry
 from services.chassis.logs import get_logger
 from services.model.errors import (
@@ -49,7 +47,7 @@ class MarkMissing:
             file = await self._peer.file(located.element, located.file.file_id)
             Entry(located.element.element_id, file).check()
         except (FileDeleted, FileExpired) as end:
-            return _ended(located.file, FileStatus.DELETED if isinstance(end, FileDeleted) else FileStatus.EXPIRED)
+            return ended_as(located.file, FileStatus.DELETED if isinstance(end, FileDeleted) else FileStatus.EXPIRED)
         except NotFound:
             await self._require_same_directory(located)
             return None
@@ -77,11 +75,6 @@ class MarkMissing:
         storage_id = located.element.storage_id
         log.warning("file is missing on its element", file_id=located.file.file_id, storage_id=storage_id)
         return await self._registry.mark_missing(located)
-
-
-def _ended(file: FileAttributes, status: FileStatus) -> FileAttributes:
-    """The row of a file that the element says it has destroyed; its attributes are no more, so the rest stays."""
-    return file if file.status is status else replace(file, status=status, revision=file.revision + 1)
 
 
 def _cannot_tell(why: str) -> StorageUnavailable:

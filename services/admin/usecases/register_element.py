@@ -5,12 +5,15 @@ from __future__ import annotations
 from uuid import uuid4
 
 from services.admin.domain.elements import ElementRecord, check_info, healthy
+from services.admin.domain.operations import ITSELF
 from services.admin.ports import ElementPeer, ElementStore
+from services.admin.usecases.operations import StartOperation
 from services.chassis.logs import get_logger
 from services.model.clock import Clock
 from services.model.elements import Element, ElementInfo, parse_endpoint
 from services.model.errors import DeadlineExceeded, InternalError, StorageUnavailable, ValidationFailed
 from services.model.ids import ElementId
+from services.model.operations import OperationKind
 
 MAX_NAME_LENGTH = 200
 
@@ -20,15 +23,16 @@ log = get_logger(__name__)
 class RegisterElement:
     """Asks the address what it is; its identity, not its address, decides which element it is."""
 
-    def __init__(self, *, elements: ElementStore, peer: ElementPeer, clock: Clock) -> None:
+    def __init__(self, *, elements: ElementStore, peer: ElementPeer, clock: Clock, start: StartOperation) -> None:
         self._elements = elements
         self._peer = peer
         self._clock = clock
+        self._start = start
 
     async def __call__(self, endpoint: str, name: str) -> tuple[Element, bool]:
-        """Return the element and whether it is new. `name`: for people; empty: its storage id.
+        """Return the element and whether it is new; a full sync of it has been started.
 
-        Raises `ValidationFailed`, `StorageUnavailable`, `Conflict`.
+        `name`: for people; empty: its storage id. Raises `ValidationFailed`, `StorageUnavailable`, `Conflict`.
         """
         parse_endpoint(endpoint)
         check_name(name)
@@ -44,6 +48,8 @@ class RegisterElement:
             created_at=now,
         )
         kept, created = await self._elements.register(record, name=name or None)
+        # Whatever it holds is to be in the registry, also if that was lost, or the element was elsewhere for a while.
+        await self._start(OperationKind.SYNC, kept.element_id, {}, by=ITSELF)
         log.info("element registered" if created else "element registered again", storage_id=info.storage_id)
         return kept.element, created
 

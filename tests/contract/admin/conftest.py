@@ -8,16 +8,27 @@ from typing import cast
 
 import pytest
 
-from services.admin.ports import AccountStore, ElementStore, FileRegistry, KeyStore, LoginGuard, SessionStore, UserStore
+from services.admin.ports import (
+    AccountStore,
+    ElementStore,
+    FileRegistry,
+    KeyStore,
+    LoginGuard,
+    OperationStore,
+    SessionStore,
+    UserStore,
+)
 from services.admin.store.accounts import PostgresAccounts
 from services.admin.store.database import Database, open_database
 from services.admin.store.elements import PostgresElements
 from services.admin.store.keys import PostgresKeys
 from services.admin.store.migrations import migrate_to, migrating, migrations
+from services.admin.store.operations import PostgresOperations
 from services.admin.store.registry import PostgresRegistry
 from services.admin.store.sealing import Sealer
 from services.admin.store.sessions import PostgresLoginGuard, PostgresSessions
 from services.admin.store.users import PostgresUsers
+from tests.doubles.admin_operations import MemoryOperations
 from tests.doubles.admin_stores import (
     MemoryAccounts,
     MemoryElements,
@@ -43,6 +54,7 @@ class Stores:
     registry: FileRegistry
     guard: LoginGuard
     sessions: SessionStore
+    operations: OperationStore
 
 
 @pytest.fixture
@@ -62,7 +74,7 @@ def stores(request: pytest.FixtureRequest) -> Stores:
         guard, sessions = MemoryLoginGuard(), MemorySessions()
         users = MemoryUsers(sessions, guard)
         registry = MemoryRegistry(elements)
-        return Stores(MemoryAccounts(), users, MemoryKeys(), elements, registry, guard, sessions)
+        return Stores(MemoryAccounts(), users, MemoryKeys(), elements, registry, guard, sessions, MemoryOperations())
     database = cast("Database", request.getfixturevalue("database"))
     return Stores(
         PostgresAccounts(database),
@@ -72,6 +84,7 @@ def stores(request: pytest.FixtureRequest) -> Stores:
         PostgresRegistry(database),
         PostgresLoginGuard(database),
         PostgresSessions(database),
+        PostgresOperations(database),
     )
 
 
@@ -108,3 +121,8 @@ def elements(stores: Stores) -> ElementStore:
 @pytest.fixture
 def registry(stores: Stores) -> FileRegistry:
     return stores.registry
+
+
+@pytest.fixture
+def operations(stores: Stores) -> OperationStore:
+    return stores.operations

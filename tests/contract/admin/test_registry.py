@@ -11,10 +11,11 @@ import pytest
 
 from services.admin.domain.elements import ElementRecord
 from services.admin.domain.registry import Entry, Located
+from services.admin.domain.sync import Known, Place
 from services.admin.ports import ElementStore, FileRegistry
 from services.model.errors import NotFound
 from services.model.files import FileAttributes, FileStatus
-from services.model.ids import ElementId, Subject
+from services.model.ids import ElementId, FileId, Subject
 from tests.support.admin_things import NOW, file, record, temporary
 
 
@@ -157,3 +158,71 @@ async def test_a_row_that_has_moved_since_is_not_marked(registry: FileRegistry, 
     await registry.record([Entry(element.element_id, one)])
     elsewhere = replace(element.address, element_id=ElementId(str(uuid.uuid4())))
     assert await registry.mark_missing(Located(one, elsewhere)) == one
+
+
+async def test_many_rows_are_brought_up_to_date_at_once(registry: FileRegistry, element: ElementRecord) -> None:
+    files = [file() for _ in range(5)]
+    entries = [Entry(element.element_id, each) for each in files]
+    assert await registry.bring(entries) == 5
+    assert await registry.bring(entries) == 0
+    changed = replace(files[0], revision=2, description="changed")
+    assert await registry.bring([Entry(element.element_id, changed), *entries[1:]]) == 1
+    assert await registry.bring([Entry(element.element_id, files[0])]) == 0
+    located = await registry.find(files[0].file_id)
+    assert located is not None
+    assert located.file == changed
+
+
+async def test_an_earlier_revision_counts_only_where_it_overrules(
+    registry: FileRegistry, element: ElementRecord
+) -> None:
+    old = file()
+    await registry.bring([Entry(element.element_id, replace(old, revision=3, description="later"))])
+    assert await registry.bring([Entry(element.element_id, old)]) == 0
+    assert await registry.bring([Entry(element.element_id, old)], overruling=True) == 1
+    located = await registry.find(old.file_id)
+    assert located is not None
+    assert located.file == old
+
+
+async def test_a_stretch_holds_what_was_named_and_what_lies_between(
+    registry: FileRegistry, elements: ElementStore, element: ElementRecord
+) -> None:
+    other, _ = await elements.register(record("se-rw-02"), name=None)
+    files = [file(uploaded_at=NOW + timedelta(seconds=number // 2)) for number in range(8)]
+    files.sort(key=lambda each: (each.uploaded_at, each.file_id))
+    await registry.bring([Entry(element.element_id, each) for each in files])
+    foreign = [file(), file()]
+    await registry.bring([Entry(other.element_id, each) for each in foreign])
+    places = [Place(each.uploaded_at, each.file_id) for each in files]
+
+    async def ids(named: list[FileId], after: Place | None, until: Place | None) -> list[FileId]:
+        return sorted(known.file_id for known in await registry.stretch(element.element_id, named, after, until))
+
+    assert await ids([], None, None) == sorted(each.file_id for each in files)
+    assert await ids([], places[1], places[4]) == sorted(each.file_id for each in files[2:5])
+    assert await ids([files[0].file_id, foreign[0].file_id, files[2].file_id], places[1], places[2]) == sorted(
+        [files[0].file_id, foreign[0].file_id, files[2].file_id]
+    )
+    (known,) = await registry.stretch(element.element_id, [foreign[0].file_id], places[-1], None)
+    assert known == Known(foreign[0].file_id, other.element_id, 1, FileStatus.ACTIVE)
+
+
+async def test_files_that_are_gone_are_marked_unless_they_have_changed(
+    registry: FileRegistry, elements: ElementStore, element: ElementRecord
+) -> None:
+    other, _ = await elements.register(record("se-rw-02"), name=None)
+    gone, changed, moved = file(), file(revision=2), file()
+    await registry.bring(
+        [Entry(element.element_id, gone), Entry(element.element_id, changed), Entry(other.element_id, moved)]
+    )
+    named = [(gone.file_id, 1), (changed.file_id, 1), (moved.file_id, 1)]
+    assert await registry.mark_gone(element.element_id, named) == 1
+    assert await registry.mark_gone(element.element_id, named) == 0
+    states = {
+        each.file_id: each.status for each in await registry.stretch(element.element_id, [moved.file_id], None, None)
+    }
+    assert states == {
+        gone.file_id: FileStatus.MISSING, changed.file_id: FileStatus.ACTIVE, moved.file_id: FileStatus.ACTIVE
+    }  # fmt: skip
+    assert await registry.bring([Entry(element.element_id, gone)]) == 1

@@ -16,12 +16,14 @@ from artstore.storage.v1 import storage_pb2, storage_pb2_grpc
 
 from clients import wire
 from clients.admin import AdminClient, IssuedToken, OAuthRefusal
+from clients.operations import OperationsClient
 from services.chassis.caller import Caller, Identity, caller
 from services.chassis.channel import open_channel, server_name_of
 from services.model.elements import ElementInfo
 from services.model.errors import ArtStoreError, NotFound
 from services.model.files import FileAttributes
 from services.model.ids import FileId, Subject
+from services.model.paging import Page
 from tests.support.admin_things import info
 from tests.support.certificates import Certificates, environment
 from tests.support.peer import Peer, like_an_element
@@ -45,6 +47,12 @@ class ElementServicer(storage_pb2_grpc.StorageReadServiceServicer):
         self.answers = asyncio.Event()
         """While it is not set, nothing is answered."""
         self.answers.set()
+        self.page_size = 500
+        self.pages = 0
+        """Pages that were listed."""
+        self.hangs_at_page = 0
+        """The page that is never sent; 0: none."""
+        self.hanging = asyncio.Event()
         self.asked = asyncio.Event()
         self.callers: list[Caller] = []
 
@@ -60,6 +68,21 @@ class ElementServicer(storage_pb2_grpc.StorageReadServiceServicer):
         if FileId(request.file_id) not in self.files:
             raise NotFound("there is no such file")
         return storage_pb2.GetFileResponse(file=wire.file_to_proto(self.files[FileId(request.file_id)]))
+
+    async def ListFiles(self, request: Any, context: Any) -> storage_pb2.ListFilesResponse:  # noqa: N802 - grpc's
+        await self._ready()
+        listed = sorted(self.files.values(), key=lambda each: (each.uploaded_at, each.file_id))
+        begin = int(request.page.cursor or 0)
+        end = begin + min(request.page.limit, self.page_size)
+        more = end < len(listed)
+        page = Page(listed[begin:end], len(listed), has_more=more, next_cursor=str(end) if more else "")
+        self.pages += 1
+        if self.pages == self.hangs_at_page:
+            self.hanging.set()
+            await asyncio.Event().wait()
+        return storage_pb2.ListFilesResponse(
+            files=map(wire.file_to_proto, page.items), page=wire.page_info_to_proto(page)
+        )
 
     async def _ready(self) -> None:
         self.callers.append(caller())
@@ -172,7 +195,7 @@ class Admin:
     async def forget(self) -> None:
         """Empty the registry behind its back."""
         connection = await asyncpg.connect(self.database.owner_dsn)
-        await connection.execute("DELETE FROM admin.files; DELETE FROM admin.elements")
+        await connection.execute("DELETE FROM admin.operations; DELETE FROM admin.files; DELETE FROM admin.elements")
         await connection.close()
 
     def channel(self, module: str) -> grpc.aio.Channel:
@@ -180,6 +203,10 @@ class Admin:
         channel = open_channel(self.address, server_name=server_name_of("admin"), tls=self.certificates.module(module))
         self._channels.append(channel)
         return channel
+
+    def operations(self) -> OperationsClient:
+        """What the gateway asks about operations."""
+        return OperationsClient(self.channel("gateway"))
 
     def as_(self, module: str) -> AdminClient:
         """A client with the certificate of that module."""

@@ -67,7 +67,7 @@ def test_the_grpc_routes_are_the_public_services_one_by_one_and_each_leads_to_it
     grpc = [each for each in routes(manager) if "grpc" in each["match"]]
     named = {str(each["match"].get("prefix") or each["match"]["path"]): each["route"]["cluster"] for each in grpc}
     ours = {f"/{name}/": name.split(".")[1] for name in PUBLIC}
-    ours["/artstore.admin.v1.HealthWatchService/"] = "admin_watch"
+    ours |= {f"/artstore.admin.v1.{name}/": "admin_watch" for name in ("HealthWatchService", "OperationWatchService")}
     assert named == {**ours, **{f"/{name}/ServerReflectionInfo": "admin" for name in REFLECTION}}
 
 

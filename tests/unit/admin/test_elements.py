@@ -12,6 +12,7 @@ import pytest
 from services.admin.domain.elements import ElementRecord, Health
 from services.admin.domain.listing import ElementFilter, Position, read_cursor, write_cursor
 from services.admin.usecases.list_elements import GetElement, ListElements
+from services.admin.usecases.operations import StartOperation
 from services.admin.usecases.register_element import RegisterElement
 from services.admin.usecases.select_element import SelectElement
 from services.admin.usecases.watch_elements import WatchElements
@@ -26,7 +27,9 @@ from services.model.errors import (
 )
 from services.model.files import RetentionPolicy
 from services.model.ids import ElementId, ElementUuid
+from services.model.operations import OperationKind
 from services.model.paging import PageRequest
+from tests.doubles.admin_operations import MemoryOperations
 from tests.doubles.admin_stores import MemoryElements
 from tests.doubles.clock import FakeClock
 from tests.doubles.element_peer import FakeElementPeer
@@ -43,7 +46,9 @@ class House:
         self.elements = MemoryElements()
         self.peer = FakeElementPeer()
         self.clock = FakeClock(NOW)
-        self.register = RegisterElement(elements=self.elements, peer=self.peer, clock=self.clock)
+        self.operations = MemoryOperations()
+        start = StartOperation(operations=self.operations, elements=self.elements, clock=self.clock, nudge=lambda: None)
+        self.register = RegisterElement(elements=self.elements, peer=self.peer, clock=self.clock, start=start)
         self.watch = WatchElements(elements=self.elements, peer=self.peer, clock=self.clock, patience=PATIENCE)
 
     async def status(self, name: str) -> Health:
@@ -62,6 +67,8 @@ async def test_an_element_is_asked_what_it_is_and_registered(house: House) -> No
     assert (element.name, element.storage_id, element.endpoint) == ("se-rw-01", "se-rw-01", "host:1")
     assert (element.status, element.files, element.last_seen_at) == (ONLINE, 9, NOW)
     assert (await GetElement(elements=house.elements)(element.element_id)) == element
+    (sync,) = await house.operations.open()
+    assert (sync.kind, sync.element_id, sync.created_by) == (OperationKind.SYNC, element.element_id, "artstore-admin")
 
 
 async def test_a_known_element_is_found_again_at_its_new_address(house: House) -> None:

@@ -22,14 +22,16 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from artstore.admin.v1 import operations_pb2 as artstore_dot_admin_dot_v1_dot_operations__pb2
 from artstore.auth.v1 import requires_pb2 as artstore_dot_auth_dot_v1_dot_requires__pb2
 from artstore.types.v1 import element_pb2 as artstore_dot_types_dot_v1_dot_element__pb2
 from artstore.types.v1 import file_pb2 as artstore_dot_types_dot_v1_dot_file__pb2
 from artstore.types.v1 import page_pb2 as artstore_dot_types_dot_v1_dot_page__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#artstore/admin/v1/maintenance.proto\x12\x11\x61rtstore.admin.v1\x1a\x1f\x61rtstore/auth/v1/requires.proto\x1a\x1f\x61rtstore/types/v1/element.proto\x1a\x1c\x61rtstore/types/v1/file.proto\x1a\x1c\x61rtstore/types/v1/page.proto\x1a\x1cgoogle/api/annotations.proto\"+\n\x15GetElementInfoRequest\x12\x12\n\nelement_id\x18\x01 \x01(\t\"F\n\x16GetElementInfoResponse\x12,\n\x04info\x18\x01 \x01(\x0b\x32\x1e.artstore.types.v1.ElementInfo\"\x8a\x01\n\x17ListElementFilesRequest\x12\x12\n\nelement_id\x18\x01 \x01(\t\x12-\n\x06status\x18\x02 \x01(\x0e\x32\x1d.artstore.types.v1.FileStatus\x12,\n\x04page\x18\x03 \x01(\x0b\x32\x1e.artstore.types.v1.PageRequest\"m\n\x18ListElementFilesResponse\x12&\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x17.artstore.types.v1.File\x12)\n\x04page\x18\x02 \x01(\x0b\x32\x1b.artstore.types.v1.PageInfo\"x\n\x1cTransitionElementModeRequest\x12\x12\n\nelement_id\x18\x01 \x01(\t\x12\x33\n\x0btarget_mode\x18\x02 \x01(\x0e\x32\x1e.artstore.types.v1.ElementMode\x12\x0f\n\x07\x63onfirm\x18\x03 \x01(\x08\"L\n\x1dTransitionElementModeResponse\x12+\n\x07\x65lement\x18\x01 \x01(\x0b\x32\x1a.artstore.types.v1.Element\"I\n\x1c\x43ollectElementGarbageRequest\x12\x12\n\nelement_id\x18\x01 \x01(\t\x12\x15\n\rconfirm_clock\x18\x02 \x01(\x08\"y\n\x1d\x43ollectElementGarbageResponse\x12\x0f\n\x07\x65xpired\x18\x01 \x01(\x03\x12\x11\n\tdestroyed\x18\x02 \x01(\x03\x12\x13\n\x0b\x66reed_bytes\x18\x03 \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\x04 \x01(\x03\x12\x0f\n\x07refused\x18\x05 \x01(\t2\xa5\x03\n\x12\x45lementLiveService\x12\xc2\x01\n\x0eGetElementInfo\x12(.artstore.admin.v1.GetElementInfoRequest\x1a).artstore.admin.v1.GetElementInfoResponse\"[\x8a\xe7\x18\'\n\x0cstorage:read\x12\x04\x65\x64ge\x12\x07gateway\x12\x08\x61\x64min_ui\x82\xd3\xe4\x93\x02*\x12(/rpc/v1/admin/elements/{element_id}/info\x12\xc9\x01\n\x10ListElementFiles\x12*.artstore.admin.v1.ListElementFilesRequest\x1a+.artstore.admin.v1.ListElementFilesResponse\"\\\x8a\xe7\x18\'\n\x0cstorage:read\x12\x04\x65\x64ge\x12\x07gateway\x12\x08\x61\x64min_ui\x82\xd3\xe4\x93\x02+\x12)/rpc/v1/admin/elements/{element_id}/files2\xd5\x03\n\x19\x45lementMaintenanceService\x12\xdb\x01\n\x15TransitionElementMode\x12/.artstore.admin.v1.TransitionElementModeRequest\x1a\x30.artstore.admin.v1.TransitionElementModeResponse\"_\x8a\xe7\x18(\n\rstorage:write\x12\x04\x65\x64ge\x12\x07gateway\x12\x08\x61\x64min_ui\x82\xd3\xe4\x93\x02-\"(/rpc/v1/admin/elements/{element_id}/mode:\x01*\x12\xd9\x01\n\x15\x43ollectElementGarbage\x12/.artstore.admin.v1.CollectElementGarbageRequest\x1a\x30.artstore.admin.v1.CollectElementGarbageResponse\"]\x8a\xe7\x18(\n\rstorage:write\x12\x04\x65\x64ge\x12\x07gateway\x12\x08\x61\x64min_ui\x82\xd3\xe4\x93\x02+\"&/rpc/v1/admin/elements/{element_id}/gc:\x01*b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#artstore/admin/v1/maintenance.proto\x12\x11\x61rtstore.admin.v1\x1a\"artstore/admin/v1/operations.proto\x1a\x1f\x61rtstore/auth/v1/requires.proto\x1a\x1f\x61rtstore/types/v1/element.proto\x1a\x1c\x61rtstore/types/v1/file.proto\x1a\x1c\x61rtstore/types/v1/page.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\"+\n\x15GetElementInfoRequest\x12\x12\n\nelement_id\x18\x01 \x01(\t\"F\n\x16GetElementInfoResponse\x12,\n\x04info\x18\x01 \x01(\x0b\x32\x1e.artstore.types.v1.ElementInfo\"\x8a\x01\n\x17ListElementFilesRequest\x12\x12\n\nelement_id\x18\x01 \x01(\t\x12-\n\x06status\x18\x02 \x01(\x0e\x32\x1d.artstore.types.v1.FileStatus\x12,\n\x04page\x18\x03 \x01(\x0b\x32\x1e.artstore.types.v1.PageRequest\"m\n\x18ListElementFilesResponse\x12&\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x17.artstore.types.v1.File\x12)\n\x04page\x18\x02 \x01(\x0b\x32\x1b.artstore.types.v1.PageInfo\"x\n\x1cTransitionElementModeRequest\x12\x12\n\nelement_id\x18\x01 \x01(\t\x12\x33\n\x0btarget_mode\x18\x02 \x01(\x0e\x32\x1e.artstore.types.v1.ElementMode\x12\x0f\n\x07\x63onfirm\x18\x03 \x01(\x08\"L\n\x1dTransitionElementModeResponse\x12+\n\x07\x65lement\x18\x01 \x01(\x0b\x32\x1a.artstore.types.v1.Element\"`\n\x12SyncElementRequest\x12\x12\n\nelement_id\x18\x01 \x01(\t\x12\r\n\x05\x66orce\x18\x02 \x01(\x08\x12\'\n\x04wait\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\"W\n\x13SyncElementResponse\x12/\n\toperation\x18\x01 \x01(\x0b\x32\x1c.artstore.admin.v1.Operation\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"I\n\x1c\x43ollectElementGarbageRequest\x12\x12\n\nelement_id\x18\x01 \x01(\t\x12\x15\n\rconfirm_clock\x18\x02 \x01(\x08\"y\n\x1d\x43ollectElementGarbageResponse\x12\x0f\n\x07\x65xpired\x18\x01 \x01(\x03\x12\x11\n\tdestroyed\x18\x02 \x01(\x03\x12\x13\n\x0b\x66reed_bytes\x18\x03 \x01(\x03\x12\x0e\n\x06\x66\x61iled\x18\x04 \x01(\x03\x12\x0f\n\x07refused\x18\x05 \x01(\t2\xa5\x03\n\x12\x45lementLiveService\x12\xc2\x01\n\x0eGetElementInfo\x12(.artstore.admin.v1.GetElementInfoRequest\x1a).artstore.admin.v1.GetElementInfoResponse\"[\x8a\xe7\x18\'\n\x0cstorage:read\x12\x04\x65\x64ge\x12\x07gateway\x12\x08\x61\x64min_ui\x82\xd3\xe4\x93\x02*\x12(/rpc/v1/admin/elements/{element_id}/info\x12\xc9\x01\n\x10ListElementFiles\x12*.artstore.admin.v1.ListElementFilesRequest\x1a+.artstore.admin.v1.ListElementFilesResponse\"\\\x8a\xe7\x18\'\n\x0cstorage:read\x12\x04\x65\x64ge\x12\x07gateway\x12\x08\x61\x64min_ui\x82\xd3\xe4\x93\x02+\x12)/rpc/v1/admin/elements/{element_id}/files2\x95\x05\n\x19\x45lementMaintenanceService\x12\xdb\x01\n\x15TransitionElementMode\x12/.artstore.admin.v1.TransitionElementModeRequest\x1a\x30.artstore.admin.v1.TransitionElementModeResponse\"_\x8a\xe7\x18(\n\rstorage:write\x12\x04\x65\x64ge\x12\x07gateway\x12\x08\x61\x64min_ui\x82\xd3\xe4\x93\x02-\"(/rpc/v1/admin/elements/{element_id}/mode:\x01*\x12\xd9\x01\n\x15\x43ollectElementGarbage\x12/.artstore.admin.v1.CollectElementGarbageRequest\x1a\x30.artstore.admin.v1.CollectElementGarbageResponse\"]\x8a\xe7\x18(\n\rstorage:write\x12\x04\x65\x64ge\x12\x07gateway\x12\x08\x61\x64min_ui\x82\xd3\xe4\x93\x02+\"&/rpc/v1/admin/elements/{element_id}/gc:\x01*\x12\xbd\x01\n\x0bSyncElement\x12%.artstore.admin.v1.SyncElementRequest\x1a&.artstore.admin.v1.SyncElementResponse\"_\x8a\xe7\x18(\n\rstorage:write\x12\x04\x65\x64ge\x12\x07gateway\x12\x08\x61\x64min_ui\x82\xd3\xe4\x93\x02-\"(/rpc/v1/admin/elements/{element_id}/sync:\x01*b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,24 +46,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ELEMENTMAINTENANCESERVICE'].methods_by_name['TransitionElementMode']._serialized_options = b'\212\347\030(\n\rstorage:write\022\004edge\022\007gateway\022\010admin_ui\202\323\344\223\002-\"(/rpc/v1/admin/elements/{element_id}/mode:\001*'
   _globals['_ELEMENTMAINTENANCESERVICE'].methods_by_name['CollectElementGarbage']._loaded_options = None
   _globals['_ELEMENTMAINTENANCESERVICE'].methods_by_name['CollectElementGarbage']._serialized_options = b'\212\347\030(\n\rstorage:write\022\004edge\022\007gateway\022\010admin_ui\202\323\344\223\002+\"&/rpc/v1/admin/elements/{element_id}/gc:\001*'
-  _globals['_GETELEMENTINFOREQUEST']._serialized_start=214
-  _globals['_GETELEMENTINFOREQUEST']._serialized_end=257
-  _globals['_GETELEMENTINFORESPONSE']._serialized_start=259
-  _globals['_GETELEMENTINFORESPONSE']._serialized_end=329
-  _globals['_LISTELEMENTFILESREQUEST']._serialized_start=332
-  _globals['_LISTELEMENTFILESREQUEST']._serialized_end=470
-  _globals['_LISTELEMENTFILESRESPONSE']._serialized_start=472
-  _globals['_LISTELEMENTFILESRESPONSE']._serialized_end=581
-  _globals['_TRANSITIONELEMENTMODEREQUEST']._serialized_start=583
-  _globals['_TRANSITIONELEMENTMODEREQUEST']._serialized_end=703
-  _globals['_TRANSITIONELEMENTMODERESPONSE']._serialized_start=705
-  _globals['_TRANSITIONELEMENTMODERESPONSE']._serialized_end=781
-  _globals['_COLLECTELEMENTGARBAGEREQUEST']._serialized_start=783
-  _globals['_COLLECTELEMENTGARBAGEREQUEST']._serialized_end=856
-  _globals['_COLLECTELEMENTGARBAGERESPONSE']._serialized_start=858
-  _globals['_COLLECTELEMENTGARBAGERESPONSE']._serialized_end=979
-  _globals['_ELEMENTLIVESERVICE']._serialized_start=982
-  _globals['_ELEMENTLIVESERVICE']._serialized_end=1403
-  _globals['_ELEMENTMAINTENANCESERVICE']._serialized_start=1406
-  _globals['_ELEMENTMAINTENANCESERVICE']._serialized_end=1875
+  _globals['_ELEMENTMAINTENANCESERVICE'].methods_by_name['SyncElement']._loaded_options = None
+  _globals['_ELEMENTMAINTENANCESERVICE'].methods_by_name['SyncElement']._serialized_options = b'\212\347\030(\n\rstorage:write\022\004edge\022\007gateway\022\010admin_ui\202\323\344\223\002-\"(/rpc/v1/admin/elements/{element_id}/sync:\001*'
+  _globals['_GETELEMENTINFOREQUEST']._serialized_start=282
+  _globals['_GETELEMENTINFOREQUEST']._serialized_end=325
+  _globals['_GETELEMENTINFORESPONSE']._serialized_start=327
+  _globals['_GETELEMENTINFORESPONSE']._serialized_end=397
+  _globals['_LISTELEMENTFILESREQUEST']._serialized_start=400
+  _globals['_LISTELEMENTFILESREQUEST']._serialized_end=538
+  _globals['_LISTELEMENTFILESRESPONSE']._serialized_start=540
+  _globals['_LISTELEMENTFILESRESPONSE']._serialized_end=649
+  _globals['_TRANSITIONELEMENTMODEREQUEST']._serialized_start=651
+  _globals['_TRANSITIONELEMENTMODEREQUEST']._serialized_end=771
+  _globals['_TRANSITIONELEMENTMODERESPONSE']._serialized_start=773
+  _globals['_TRANSITIONELEMENTMODERESPONSE']._serialized_end=849
+  _globals['_SYNCELEMENTREQUEST']._serialized_start=851
+  _globals['_SYNCELEMENTREQUEST']._serialized_end=947
+  _globals['_SYNCELEMENTRESPONSE']._serialized_start=949
+  _globals['_SYNCELEMENTRESPONSE']._serialized_end=1036
+  _globals['_COLLECTELEMENTGARBAGEREQUEST']._serialized_start=1038
+  _globals['_COLLECTELEMENTGARBAGEREQUEST']._serialized_end=1111
+  _globals['_COLLECTELEMENTGARBAGERESPONSE']._serialized_start=1113
+  _globals['_COLLECTELEMENTGARBAGERESPONSE']._serialized_end=1234
+  _globals['_ELEMENTLIVESERVICE']._serialized_start=1237
+  _globals['_ELEMENTLIVESERVICE']._serialized_end=1658
+  _globals['_ELEMENTMAINTENANCESERVICE']._serialized_start=1661
+  _globals['_ELEMENTMAINTENANCESERVICE']._serialized_end=2322
 # @@protoc_insertion_point(module_scope)

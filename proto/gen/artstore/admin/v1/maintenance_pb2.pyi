@@ -3,11 +3,13 @@
 isort:skip_file
 Looking into the registered storage elements, and running them."""
 
+from artstore.admin.v1 import operations_pb2 as _operations_pb2
 from artstore.types.v1 import element_pb2 as _element_pb2
 from artstore.types.v1 import file_pb2 as _file_pb2
 from artstore.types.v1 import page_pb2 as _page_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 import builtins as _builtins
@@ -182,6 +184,66 @@ class TransitionElementModeResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TransitionElementModeResponse: _TypeAlias = TransitionElementModeResponse  # noqa: Y015
+
+@_typing.final
+class SyncElementRequest(_message.Message):
+    """Starts a full sync."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ELEMENT_ID_FIELD_NUMBER: _builtins.int
+    FORCE_FIELD_NUMBER: _builtins.int
+    WAIT_FIELD_NUMBER: _builtins.int
+    element_id: _builtins.str
+    """UUID of the registration."""
+    force: _builtins.bool
+    """The disk is right, however much has gone from it or become older."""
+    @_builtins.property
+    def wait(self) -> _duration_pb2.Duration:
+        """How long to wait for its end, at most 60 s; unset: not at all."""
+
+    def __init__(
+        self,
+        *,
+        element_id: _builtins.str = ...,
+        force: _builtins.bool = ...,
+        wait: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["wait", b"wait"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["element_id", b"element_id", "force", b"force", "wait", b"wait"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SyncElementRequest: _TypeAlias = SyncElementRequest  # noqa: Y015
+
+@_typing.final
+class SyncElementResponse(_message.Message):
+    """The sync."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPERATION_FIELD_NUMBER: _builtins.int
+    CREATED_FIELD_NUMBER: _builtins.int
+    created: _builtins.bool
+    """Whether it was started by this call."""
+    @_builtins.property
+    def operation(self) -> _operations_pb2.Operation:
+        """As it is now."""
+
+    def __init__(
+        self,
+        *,
+        operation: _operations_pb2.Operation | None = ...,
+        created: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["operation", b"operation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created", b"created", "operation", b"operation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SyncElementResponse: _TypeAlias = SyncElementResponse  # noqa: Y015
 
 @_typing.final
 class CollectElementGarbageRequest(_message.Message):

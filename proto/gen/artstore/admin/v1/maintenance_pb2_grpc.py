@@ -165,6 +165,11 @@ class ElementMaintenanceServiceStub:
                 request_serializer=artstore_dot_admin_dot_v1_dot_maintenance__pb2.CollectElementGarbageRequest.SerializeToString,
                 response_deserializer=artstore_dot_admin_dot_v1_dot_maintenance__pb2.CollectElementGarbageResponse.FromString,
                 _registered_method=True)
+        self.SyncElement = channel.unary_unary(
+                '/artstore.admin.v1.ElementMaintenanceService/SyncElement',
+                request_serializer=artstore_dot_admin_dot_v1_dot_maintenance__pb2.SyncElementRequest.SerializeToString,
+                response_deserializer=artstore_dot_admin_dot_v1_dot_maintenance__pb2.SyncElementResponse.FromString,
+                _registered_method=True)
 
 
 class ElementMaintenanceServiceServicer:
@@ -185,6 +190,14 @@ class ElementMaintenanceServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SyncElement(self, request, context):
+        """Starts a full sync: the registry is compared with all that the element holds. While one runs it is that one.
+        NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ElementMaintenanceServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -197,6 +210,11 @@ def add_ElementMaintenanceServiceServicer_to_server(servicer, server):
                     servicer.CollectElementGarbage,
                     request_deserializer=artstore_dot_admin_dot_v1_dot_maintenance__pb2.CollectElementGarbageRequest.FromString,
                     response_serializer=artstore_dot_admin_dot_v1_dot_maintenance__pb2.CollectElementGarbageResponse.SerializeToString,
+            ),
+            'SyncElement': grpc.unary_unary_rpc_method_handler(
+                    servicer.SyncElement,
+                    request_deserializer=artstore_dot_admin_dot_v1_dot_maintenance__pb2.SyncElementRequest.FromString,
+                    response_serializer=artstore_dot_admin_dot_v1_dot_maintenance__pb2.SyncElementResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -254,6 +272,33 @@ class ElementMaintenanceService:
             '/artstore.admin.v1.ElementMaintenanceService/CollectElementGarbage',
             artstore_dot_admin_dot_v1_dot_maintenance__pb2.CollectElementGarbageRequest.SerializeToString,
             artstore_dot_admin_dot_v1_dot_maintenance__pb2.CollectElementGarbageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SyncElement(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/artstore.admin.v1.ElementMaintenanceService/SyncElement',
+            artstore_dot_admin_dot_v1_dot_maintenance__pb2.SyncElementRequest.SerializeToString,
+            artstore_dot_admin_dot_v1_dot_maintenance__pb2.SyncElementResponse.FromString,
             options,
             channel_credentials,
             insecure,

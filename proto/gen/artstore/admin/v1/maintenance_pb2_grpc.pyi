@@ -80,6 +80,10 @@ class ElementMaintenanceServiceStub:
     """Changes the element's mode. NOT_FOUND, INVALID_TRANSITION, CONFIRMATION_REQUIRED, STORAGE_UNAVAILABLE."""
     CollectElementGarbage: _grpc.UnaryUnaryMultiCallable[_maintenance_pb2.CollectElementGarbageRequest, _maintenance_pb2.CollectElementGarbageResponse]
     """Makes a pass of garbage collection now. NOT_FOUND, STORAGE_FULL, STORAGE_UNAVAILABLE."""
+    SyncElement: _grpc.UnaryUnaryMultiCallable[_maintenance_pb2.SyncElementRequest, _maintenance_pb2.SyncElementResponse]
+    """Starts a full sync: the registry is compared with all that the element holds. While one runs it is that one.
+    NOT_FOUND.
+    """
 
 @_typing.type_check_only
 class ElementMaintenanceServiceAsyncStub(ElementMaintenanceServiceStub):
@@ -90,6 +94,10 @@ class ElementMaintenanceServiceAsyncStub(ElementMaintenanceServiceStub):
     """Changes the element's mode. NOT_FOUND, INVALID_TRANSITION, CONFIRMATION_REQUIRED, STORAGE_UNAVAILABLE."""
     CollectElementGarbage: _aio.UnaryUnaryMultiCallable[_maintenance_pb2.CollectElementGarbageRequest, _maintenance_pb2.CollectElementGarbageResponse]  # type: ignore[assignment]
     """Makes a pass of garbage collection now. NOT_FOUND, STORAGE_FULL, STORAGE_UNAVAILABLE."""
+    SyncElement: _aio.UnaryUnaryMultiCallable[_maintenance_pb2.SyncElementRequest, _maintenance_pb2.SyncElementResponse]  # type: ignore[assignment]
+    """Starts a full sync: the registry is compared with all that the element holds. While one runs it is that one.
+    NOT_FOUND.
+    """
 
 class ElementMaintenanceServiceServicer(metaclass=_abc_1.ABCMeta):
     """What is asked of an element in the name of an administrator."""
@@ -109,5 +117,15 @@ class ElementMaintenanceServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_maintenance_pb2.CollectElementGarbageResponse, _abc.Awaitable[_maintenance_pb2.CollectElementGarbageResponse]]:
         """Makes a pass of garbage collection now. NOT_FOUND, STORAGE_FULL, STORAGE_UNAVAILABLE."""
+
+    @_abc_1.abstractmethod
+    def SyncElement(
+        self,
+        request: _maintenance_pb2.SyncElementRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_maintenance_pb2.SyncElementResponse, _abc.Awaitable[_maintenance_pb2.SyncElementResponse]]:
+        """Starts a full sync: the registry is compared with all that the element holds. While one runs it is that one.
+        NOT_FOUND.
+        """
 
 def add_ElementMaintenanceServiceServicer_to_server(servicer: ElementMaintenanceServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -196,6 +196,7 @@ class Element(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     LAST_SEEN_AT_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
+    LAST_SYNC_AT_FIELD_NUMBER: _builtins.int
     element_id: _builtins.str
     """UUID of the registration."""
     name: _builtins.str
@@ -238,6 +239,10 @@ class Element(_message.Message):
     def created_at(self) -> _timestamp_pb2.Timestamp:
         """When it was registered."""
 
+    @_builtins.property
+    def last_sync_at(self) -> _timestamp_pb2.Timestamp:
+        """When all that it holds was last compared with the registry; unset: never."""
+
     def __init__(
         self,
         *,
@@ -259,10 +264,11 @@ class Element(_message.Message):
         version: _builtins.str = ...,
         last_seen_at: _timestamp_pb2.Timestamp | None = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
+        last_sync_at: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "last_seen_at", b"last_seen_at", "status_since", b"status_since"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "last_seen_at", b"last_seen_at", "last_sync_at", b"last_sync_at", "status_since", b"status_since"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["available_bytes", b"available_bytes", "capacity_bytes", b"capacity_bytes", "created_at", b"created_at", "element_id", b"element_id", "element_uuid", b"element_uuid", "endpoint", b"endpoint", "files", b"files", "last_seen_at", b"last_seen_at", "mode", b"mode", "name", b"name", "replica_mode", b"replica_mode", "role", b"role", "status", b"status", "status_reason", b"status_reason", "status_since", b"status_since", "storage_id", b"storage_id", "used_bytes", b"used_bytes", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["available_bytes", b"available_bytes", "capacity_bytes", b"capacity_bytes", "created_at", b"created_at", "element_id", b"element_id", "element_uuid", b"element_uuid", "endpoint", b"endpoint", "files", b"files", "last_seen_at", b"last_seen_at", "last_sync_at", b"last_sync_at", "mode", b"mode", "name", b"name", "replica_mode", b"replica_mode", "role", b"role", "status", b"status", "status_reason", b"status_reason", "status_since", b"status_since", "storage_id", b"storage_id", "used_bytes", b"used_bytes", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

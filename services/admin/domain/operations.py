@@ -1,0 +1,54 @@
+"""What Admin keeps of an operation beside what others see, and when one is due."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from services.model.errors import ErrorCode
+from services.model.ids import ElementId, Subject
+from services.model.operations import Operation, OperationKind, OperationState
+
+MOST_ATTEMPTS = 5
+"""How often one is taken up again before it counts as failed: it may be what ends the process."""
+ANOTHER_TRY = timedelta(minutes=1)
+"""Pause after a periodic sync that failed for a reason that may pass."""
+ITSELF = Subject("artstore-admin")
+"""Who starts what nobody has asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Something that shall be done."""
+
+    kind: OperationKind
+    element_id: ElementId
+    by: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    """JSON."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """An operation as whoever does it sees it."""
+
+    operation: Operation
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    memory: Mapping[str, Any] = field(default_factory=dict)
+    """Where an earlier attempt stood; empty for the first one. JSON."""
+    attempts: int = 0
+    """How often it was taken up, this time included."""
+
+
+def due(last: Operation | None, now: datetime, interval: timedelta) -> bool:
+    """Whether a periodic operation is to be started again; `last`: the last one of its kind, whoever asked for it."""
+    if last is None:
+        return True
+    if not last.ended:
+        return False
+    passing = last.failure is not None and last.failure.code is not ErrorCode.CONFIRMATION_REQUIRED
+    if last.state is OperationState.FAILED and passing:
+        return now >= (last.finished_at or last.created_at) + min(interval, ANOTHER_TRY)
+    return now >= last.created_at + interval

@@ -1,0 +1,292 @@
+"""What a full sync makes of an element's listing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from services.admin.domain.operations import Task
+from services.admin.domain.registry import Entry
+from services.admin.domain.sync import MOST_GONE, too_many_gone
+from services.admin.usecases.sync_element import SyncElement
+from services.model.elements import ElementStatus
+from services.model.errors import (
+    ArtStoreError,
+    ConfirmationRequired,
+    Conflict,
+    DeadlineExceeded,
+    FileDamaged,
+    FileDeleted,
+    FileExpired,
+    InternalError,
+    NotFound,
+    StorageUnavailable,
+)
+from services.model.files import FileAttributes, FileStatus
+from services.model.ids import ElementId, ElementUuid
+from services.model.operations import Operation, OperationId, OperationKind, OperationState, Progress
+from tests.doubles.admin_stores import MemoryElements, MemoryRegistry
+from tests.doubles.clock import FakeClock
+from tests.doubles.element_peer import FakeElementPeer
+from tests.support.admin_things import NOW, file, info, record
+
+ACTIVE, MISSING = FileStatus.ACTIVE, FileStatus.MISSING
+
+
+class House:
+    """An element and a registry, which may agree or not."""
+
+    def __init__(self) -> None:
+        self.one, self.other = record("se-rw-01", endpoint="one:1"), record("se-rw-02", endpoint="other:1")
+        self.elements = MemoryElements(self.one, self.other)
+        self.registry = MemoryRegistry(self.elements)
+        self.peer = FakeElementPeer()
+        self.peer.at["one:1"] = self.one.info
+        self.clock = FakeClock(NOW + timedelta(hours=1))
+        self.sync = SyncElement(
+            elements=self.elements, registry=self.registry, peer=self.peer, clock=self.clock, note_every=0
+        )
+        self.notes: list[tuple[Progress, Mapping[str, Any]]] = []
+
+    async def __call__(self, *, force: bool = False, memory: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
+        operation = Operation(
+            OperationId("x"), OperationKind.SYNC, self.one.element_id, OperationState.RUNNING, "admin", NOW
+        )
+        return await self.sync(Task(operation, {"force": force}, memory or {}, 1), self._note)
+
+    async def _note(self, progress: Progress, memory: Mapping[str, Any]) -> None:
+        self.notes.append((progress, memory))
+
+    async def holds(self, *files: FileAttributes, known: bool = True) -> None:
+        """The element has these files, and the registry their rows."""
+        self.peer.files |= {each.file_id: each for each in files}
+        if known:
+            await self.registry.record([Entry(self.one.element_id, each) for each in files])
+
+    async def registered(self, *files: FileAttributes, element_id: ElementId | None = None) -> None:
+        """The registry has rows of files that the element does not have."""
+        await self.registry.record([Entry(element_id or self.one.element_id, each) for each in files])
+
+    def status(self, one: FileAttributes) -> FileStatus:
+        return self.registry.rows[one.file_id].file.status
+
+
+@pytest.fixture
+def house() -> House:
+    return House()
+
+
+def some(count: int) -> list[FileAttributes]:
+    return [file(uploaded_at=NOW + timedelta(seconds=number)) for number in range(count)]
+
+
+def counts(result: Mapping[str, Any], **expected: int) -> None:
+    assert {name: result[name] for name in expected} == expected
+
+
+async def test_an_empty_registry_gets_all_that_the_element_has(house: House) -> None:
+    files = [*some(5), file(status=FileStatus.DELETED, deleted_at=NOW, revision=2)]
+    await house.holds(*files, known=False)
+    counts(await house(), listed=6, added=6, updated=0, unchanged=0, missing=0)
+    assert {row.file.file_id: row for row in house.registry.rows.values()} == {
+        each.file_id: Entry(house.one.element_id, each) for each in files
+    }
+    assert house.elements.records[house.one.element_id].last_sync_at == house.clock.now()
+
+
+async def test_a_second_sync_changes_nothing(house: House) -> None:
+    await house.holds(*some(5), known=False)
+    await house()
+    before = dict(house.registry.rows)
+    counts(await house(), listed=5, added=0, updated=0, unchanged=5, missing=0)
+    assert house.registry.rows == before
+
+
+async def test_a_later_revision_on_the_disk_is_taken(house: House) -> None:
+    old, other = some(2)
+    await house.registered(old, other)
+    await house.holds(replace(old, revision=2, description="new"), other, known=False)
+    counts(await house(), updated=1, unchanged=1)
+    assert house.registry.rows[old.file_id].file.description == "new"
+
+
+async def test_what_is_not_listed_and_not_known_is_missing_and_comes_back_when_seen(house: House) -> None:
+    gone, *rest = some(6)
+    await house.registered(gone)
+    await house.holds(*rest)
+    result = await house()
+    counts(result, missing=1, unchanged=5)
+    assert result["examples"]["missing"] == [gone.file_id]
+    assert house.status(gone) is MISSING
+    counts(await house(), missing=0)
+    await house.holds(gone, known=False)
+    counts(await house(), updated=1)
+    assert house.status(gone) is ACTIVE
+
+
+async def test_what_is_not_listed_but_there_is_not_missing(house: House) -> None:
+    files = some(4)
+    await house.holds(*files)
+    changed = replace(files[0], revision=2)
+    house.peer.files[changed.file_id] = changed
+    house.peer.unlisted = {files[0].file_id, files[3].file_id}
+    counts(await house(), missing=0, updated=1)
+    assert house.registry.rows[changed.file_id].file == changed
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(FileDeleted("destroyed"), FileStatus.DELETED), (FileExpired("destroyed"), FileStatus.EXPIRED)],
+)
+async def test_what_the_element_has_destroyed_has_ended(house: House, error: ArtStoreError, status: FileStatus) -> None:
+    ended, *rest = some(4)
+    await house.registered(ended)
+    await house.holds(*rest)
+    house.peer.files[ended.file_id] = error
+    counts(await house(), ended=1, missing=0)
+    assert house.status(ended) is status
+    counts(await house(), ended=0, missing=0)
+
+
+async def test_what_the_element_cannot_read_is_left_as_it_is(house: House) -> None:
+    damaged, *rest = some(4)
+    await house.registered(damaged)
+    await house.holds(*rest)
+    house.peer.files[damaged.file_id] = FileDamaged("its attributes are damaged")
+    result = await house()
+    counts(result, unreadable=1, missing=0)
+    assert result["examples"]["unreadable"] == [damaged.file_id]
+    assert house.status(damaged) is ACTIVE
+
+
+@pytest.mark.parametrize("error", [StorageUnavailable("away"), DeadlineExceeded("slow")])
+async def test_an_element_that_goes_away_fails_the_sync_and_nothing_is_missing(
+    house: House, error: ArtStoreError
+) -> None:
+    gone, *rest = some(4)
+    await house.registered(gone)
+    await house.holds(*rest)
+    house.peer.files[gone.file_id] = error
+    with pytest.raises(StorageUnavailable):
+        await house()
+    assert house.status(gone) is ACTIVE
+
+
+async def test_a_file_on_two_elements_counts_by_its_revision_and_is_told(house: House) -> None:
+    here, there = some(2)
+    await house.registered(here, replace(there, revision=5), element_id=house.other.element_id)
+    await house.holds(replace(here, revision=2), there, known=False)
+    result = await house()
+    counts(result, elsewhere=2, updated=1, unchanged=1)
+    assert sorted(result["examples"]["elsewhere"]) == sorted([here.file_id, there.file_id])
+    assert house.registry.rows[here.file_id].element_id == house.one.element_id
+    assert house.registry.rows[there.file_id].element_id == house.other.element_id
+
+
+async def test_a_file_that_another_element_misses_is_found_here(house: House) -> None:
+    moved = file()
+    await house.registered(replace(moved, status=MISSING), element_id=house.other.element_id)
+    await house.holds(moved, known=False)
+    counts(await house(), updated=1)
+    assert house.registry.rows[moved.file_id] == Entry(house.one.element_id, moved)
+
+
+async def test_a_disk_that_went_back_in_time_is_told_of_and_believed_only_by_force(house: House) -> None:
+    old = file(revision=2)
+    await house.holds(old)
+    newer = replace(old, revision=4, description="later")
+    await house.registered(newer)
+    result = await house()
+    counts(result, older=1, updated=0)
+    assert result["examples"]["older"] == [old.file_id]
+    assert house.registry.rows[old.file_id].file == newer
+    counts(await house(force=True), older=1, updated=1)
+    assert house.registry.rows[old.file_id].file == old
+
+
+@pytest.mark.parametrize(
+    ("gone", "expected", "too_many"),
+    [
+        (0, 0, False), (1, 1, False), (2, 2, True), (1, 2, False), (3, 4, False), (3, 3, True), (4, 100, True),
+        (4, 400, False), (5, 499, True), (1000, 10**9, False), (1001, 10**9, True), (101, 10_000, True),
+    ],
+)  # fmt: skip
+def test_how_many_are_too_many(gone: int, expected: int, too_many: bool) -> None:
+    assert too_many_gone(gone, expected) is too_many
+
+
+async def test_a_sync_that_would_mark_too_many_stops_and_the_element_is_degraded(house: House) -> None:
+    gone, left = some(8)[:4], some(8)[4:]
+    await house.registered(*gone)
+    await house.holds(*left)
+    with pytest.raises(ConfirmationRequired, match="4 or more files"):
+        await house()
+    assert {house.status(each) for each in gone} == {ACTIVE}
+    condition = house.elements.records[house.one.element_id].condition
+    assert (condition.status, condition.since) == (ElementStatus.DEGRADED, house.clock.now())
+    assert "sync with force" in condition.reason
+    counts(await house(force=True), missing=4)
+    assert {house.status(each) for each in gone} == {MISSING}
+    assert house.elements.records[house.one.element_id].condition.status is ElementStatus.ONLINE
+
+
+async def test_an_element_that_has_lost_everything_is_not_believed(house: House) -> None:
+    await house.registered(*some(2))
+    with pytest.raises(ConfirmationRequired):
+        await house()
+
+
+async def test_a_sync_stops_as_soon_as_it_is_too_much_whatever_the_size(house: House) -> None:
+    await house.registered(*some(MOST_GONE + 2))
+    with pytest.raises(ConfirmationRequired, match="1002 or more"):
+        await house()
+
+
+async def test_another_directory_is_not_compared(house: House) -> None:
+    await house.registered(*some(1))
+    house.peer.at["one:1"] = info("se-rw-01", element_uuid=ElementUuid("0706e15a-324b-5f79-854f-dd19d9d7bd8a"))
+    with pytest.raises(Conflict, match="another element answers there"):
+        await house()
+    assert house.peer.listings == 0
+
+
+async def test_an_element_that_lists_in_no_order_is_not_believed(house: House) -> None:
+    await house.holds(*some(4))
+    house.peer.out_of_order = True
+    with pytest.raises(InternalError, match="in no order"):
+        await house()
+
+
+async def test_a_file_that_no_registry_can_hold_hides_no_other(house: House) -> None:
+    bad, good = some(2)
+    await house.holds(replace(bad, sha256="short"), good, known=False)
+    counts(await house(), added=1, unfit=1)
+    assert list(house.registry.rows) == [good.file_id]
+
+
+async def test_an_interrupted_sync_goes_on_where_it_stood(house: House) -> None:
+    gone, *rest = some(7)
+    await house.registered(gone)
+    await house.holds(*rest, known=False)
+    whole = await house()
+    assert [progress.done for progress, _ in house.notes] == [2, 4]
+    house.registry.rows = {gone.file_id: Entry(house.one.element_id, gone)}
+    memory, house.peer.listings = house.notes[0][1], 0
+    await house.registered(*(rest[:2]))
+    result = await house(memory=memory)
+    assert house.peer.listings == 2
+    assert result == whole
+    other_directory = {**memory, "element_uuid": "0706e15a-324b-5f79-854f-dd19d9d7bd8a"}
+    house.peer.listings = 0
+    await house(memory=other_directory)
+    assert house.peer.listings == 3
+
+
+async def test_an_element_that_is_not_registered_any_more_is_told_of(house: House) -> None:
+    del house.elements.records[house.one.element_id]
+    with pytest.raises(NotFound):
+        await house()
