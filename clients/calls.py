@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import grpc
 
 from clients.metadata import Metadata
 from clients.retries import attempts
 from services.chassis.deadlines import remaining
-from services.chassis.faults import translated
+from services.chassis.faults import DETAILS_KEY, from_rpc_error, translated
 from services.model.errors import ArtStoreError, InternalError, ServiceUnavailable, ValidationFailed
+
+CONNECTING: Final = 10.0
+"""Seconds within which a peer must be reached."""
+_HOPELESS = (grpc.ChannelConnectivity.TRANSIENT_FAILURE, grpc.ChannelConnectivity.SHUTDOWN)
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -53,6 +58,30 @@ async def _until_reached(
         with attempt:
             return await _once(method, request, seconds, metadata)
     raise AssertionError("the attempts neither returned nor raised")
+
+
+async def reached(channel: grpc.aio.Channel, unavailable: type[ArtStoreError]) -> None:
+    """Return once the peer is connected: what it is asked from here on it may have done, even if no answer comes.
+
+    Raises `unavailable` if it cannot be connected to, which is certain to have done nothing.
+    """
+    state = channel.get_state(try_to_connect=True)
+    try:
+        async with asyncio.timeout(CONNECTING):
+            while state is not grpc.ChannelConnectivity.READY:
+                if state in _HOPELESS:
+                    raise unavailable("cannot be reached now; try again", retry_after=2)
+                await channel.wait_for_state_change(state)
+                state = channel.get_state(try_to_connect=True)
+    except TimeoutError:
+        raise unavailable("cannot be reached now; try again", retry_after=2) from None
+
+
+def answered(error: grpc.aio.AioRpcError, unavailable: type[ArtStoreError]) -> ArtStoreError | None:
+    """What the peer answered; None where it did not, or gRPC gave the call up: nobody knows then what it has done."""
+    ours = any(key == DETAILS_KEY for key, _ in tuple(error.trailing_metadata() or ()))
+    refused = error.code() in (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED)
+    return from_rpc_error(error, unavailable) if ours or refused else None
 
 
 @contextmanager

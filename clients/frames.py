@@ -8,7 +8,7 @@ since a message that holds more than one field must never pass for a chunk.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
 
 from services.model.errors import ValidationFailed
 
@@ -51,6 +51,13 @@ def decode_chunk(frame: bytes) -> memoryview:
     """The bytes of a chunk, not copied. Raises `ValidationFailed` unless it is one chunk and nothing else."""
     size = chunk_size(frame)
     return memoryview(frame)[len(frame) - size :]
+
+
+def joined(chunks: Sequence[bytes]) -> bytes:
+    """The frame of one chunk that holds what these frames hold; empty for none. Raises as `decode_chunk`."""
+    if len(chunks) == 1:
+        return chunks[0]
+    return encode_chunk(*map(decode_chunk, chunks)) if chunks else b""
 
 
 async def cut(pieces: AsyncIterable[bytes | memoryview], size: int = GOOD_CHUNK) -> AsyncIterator[bytes]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Final, Self
@@ -11,7 +11,8 @@ import grpc
 from artstore.storage.v1 import storage_pb2, storage_pb2_grpc
 
 from clients import metadata, wire
-from clients.calls import ask, understood
+from clients.calls import answered, ask, reached, understood
+from clients.frames import joined
 from clients.storage_control import StorageControlClient
 from clients.storage_feed import StorageFeedClient
 from clients.storage_keeping import StorageKeepingClient
@@ -34,6 +35,7 @@ STORING: Final = 30.0
 """Seconds for a small file: it waits for the disk with others."""
 PEER: Final = "the storage element"
 
+STORE: Final = "/artstore.storage.v1.StorageWriteService/StoreFile"
 UPLOAD: Final = "/artstore.storage.v1.StorageWriteService/Upload"
 DOWNLOAD: Final = "/artstore.storage.v1.StorageReadService/Download"
 
@@ -94,7 +96,12 @@ class StorageClient:
         """Calls that follow what changes."""
         self.keeping = StorageKeepingClient(channel)
         """Calls about the state of its files."""
-        # The stubs of these two decode and encode every chunk; these do not.
+        # The stubs of these decode and encode every chunk; these do not.
+        self._channel = channel
+        self._store: grpc.aio.UnaryUnaryMultiCallable[bytes, storage_pb2.StoreFileResponse] = channel.unary_unary(
+            STORE,
+            response_deserializer=storage_pb2.StoreFileResponse.FromString,
+        )
         self._upload: grpc.aio.StreamUnaryMultiCallable[bytes, storage_pb2.UploadResponse] = channel.stream_unary(
             UPLOAD,
             response_deserializer=storage_pb2.UploadResponse.FromString,
@@ -142,23 +149,29 @@ class StorageClient:
         )
 
     async def store(
-        self, new_file: NewFile, content: bytes, commit: UploadCommit, *, on_behalf_of: Identity | None
+        self, new_file: NewFile, chunks: Sequence[bytes], commit: UploadCommit, *, on_behalf_of: Identity | None
     ) -> FileAttributes:
         """Store a small file, at most `frames.MAX_CHUNK` bytes, in one call; it is durable when this returns.
 
-        Raises as `upload` and `ElementUpload.commit`. A caller that is cancelled may find the file kept nevertheless.
+        `chunks`: its encoded chunk frames. Raises as `upload` and `ElementUpload.commit`; `StorageUnavailable` with
+        `outcome_unknown` where no answer came: the file may have been kept, ask again with the same id. The same holds
+        after a cancellation.
         """
-        request = storage_pb2.StoreFileRequest(
-            header=wire.new_file_to_proto(new_file), chunk=content, commit=wire.commit_to_proto(commit)
-        )
-        return await ask(
-            self._writes.StoreFile,
-            request,
-            lambda response: wire.file_from_proto(response.file),
-            seconds=STORING,
-            metadata=metadata.on_behalf_of(on_behalf_of),
-            unavailable=StorageUnavailable,
-        )
+        await reached(self._channel, StorageUnavailable)
+        header = storage_pb2.StoreFileRequest(header=wire.new_file_to_proto(new_file))
+        last = storage_pb2.StoreFileRequest(commit=wire.commit_to_proto(commit))
+        # Encoded fields, one after the other, are the message; the content is not copied into one and out of it again.
+        request = b"".join((header.SerializeToString(), joined(chunks), last.SerializeToString()))
+        try:
+            response = await self._store(
+                request, timeout=remaining(STORING), metadata=metadata.on_behalf_of(on_behalf_of)
+            )
+        except grpc.aio.AioRpcError as error:
+            raise answered(error, StorageUnavailable) or StorageUnavailable.unconfirmed(
+                "the storage element did not confirm the file in time", retry_after=2
+            ) from error
+        with understood():
+            return wire.file_from_proto(response.file)
 
     @asynccontextmanager
     async def upload(self, new_file: NewFile, *, on_behalf_of: Identity | None) -> AsyncIterator[ElementUpload]:

@@ -34,6 +34,9 @@ _OF_THE_ELEMENT = (
 )
 """Refusals that lie in one element: another one may take the same document."""
 
+SMALL = 256 << 10
+"""Bytes of a document that is read whole before an element is asked to take it: one call for it instead of a stream."""
+
 _PASSING = (StorageUnavailable, ServiceUnavailable, DeadlineExceeded)
 """Refusals that may be gone when asked again."""
 _FAILURES = (*_PASSING, InternalError)
@@ -51,6 +54,11 @@ def prepared(new_file: NewFile, file_id: FileId) -> NewFile:
         if ttl % _DAY or not _DAY <= ttl <= MAX_TTL:
             raise ValidationFailed.of("ttl_days", f"must be a whole number of days, 1 to {MAX_TTL.days}")
     return replace(new_file, ttl=ttl, tags=unique(new_file.tags), file_id=new_file.file_id or file_id)
+
+
+def may_be_kept(refusal: ArtStoreError) -> bool:
+    """Whether an element that answered a whole small document like this may have kept it nevertheless."""
+    return isinstance(refusal, StorageUnavailable) and refusal.outcome_unknown
 
 
 def another_may_take_it(refusal: ArtStoreError) -> bool:

@@ -71,6 +71,16 @@ class Element(Protocol):
         """
         ...
 
+    async def store(
+        self, new_file: NewFile, chunks: Sequence[bytes], commit: UploadCommit, *, on_behalf_of: Identity | None
+    ) -> FileAttributes:
+        """Have a small document kept, whose encoded chunk frames have all come; returns when it is durable.
+
+        Raises the element's refusal; `StorageUnavailable` with `outcome_unknown` when no answer came: then it may have
+        been kept, and asking again gives the same file.
+        """
+        ...
+
     async def update(
         self, file_id: FileId, change: FileChange, expected_revision: int, *, on_behalf_of: Identity | None
     ) -> FileAttributes:

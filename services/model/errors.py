@@ -203,6 +203,16 @@ class InternalError(ArtStoreError):
 class StorageUnavailable(ArtStoreError):
     code = ErrorCode.STORAGE_UNAVAILABLE
 
+    @classmethod
+    def unconfirmed(cls, message: str, *, retry_after: float | None = None) -> StorageUnavailable:
+        """It is not known whether what was asked for has happened: asking again with the same id settles it."""
+        return cls(message, [FieldProblem("outcome", "unknown")], retry_after=retry_after)
+
+    @property
+    def outcome_unknown(self) -> bool:
+        """Whether what was asked for may have happened nevertheless."""
+        return any(each.field == "outcome" for each in self.details)
+
 
 class ServiceUnavailable(ArtStoreError):
     code = ErrorCode.SERVICE_UNAVAILABLE

@@ -73,10 +73,10 @@ class Served:
             await sending.send(frames())
             return await sending.commit(UploadCommit(size))
 
-    async def store(self, content: bytes) -> FileAttributes:
+    async def store(self, frame: bytes) -> FileAttributes:
         """Store a small file in one call."""
-        new = NewFile("bench.bin", RetentionPolicy.TEMPORARY, file_id=new_id(), declared_size=len(content))
-        return await self.client.store(new, content, UploadCommit(len(content)), on_behalf_of=SOMEBODY)
+        new = NewFile("bench.bin", RetentionPolicy.TEMPORARY, file_id=new_id(), declared_size=SMALL)
+        return await self.client.store(new, [frame], UploadCommit(SMALL), on_behalf_of=SOMEBODY)
 
     async def download(self, file_id: FileId) -> None:
         """Download a file and drop it."""
@@ -101,12 +101,12 @@ async def main() -> None:
             nowhere = await start("tests.bench.nowhere", Path(name), stack)
             if options.rounds:
                 await large(element, nowhere, Path(name), options.size * MIB, options.rounds)
-            content, frame = os.urandom(SMALL), encode_chunk(os.urandom(SMALL))
+            frame = encode_chunk(os.urandom(SMALL))
             cases: dict[str, tuple[Served, Callable[[], Awaitable[object]]]] = {
                 "streamed to nowhere": (nowhere, lambda: nowhere.upload(SMALL, frame, SMALL)),
                 "streamed, durable": (element, lambda: element.upload(SMALL, frame, SMALL)),
-                "StoreFile to nowhere": (nowhere, lambda: nowhere.store(content)),
-                "StoreFile, durable": (element, lambda: element.store(content)),
+                "StoreFile to nowhere": (nowhere, lambda: nowhere.store(frame)),
+                "StoreFile, durable": (element, lambda: element.store(frame)),
             }
             for case, (served, work) in cases.items():
                 if options.only in case:

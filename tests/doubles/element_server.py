@@ -48,6 +48,8 @@ class FakeElementServer(storage_pb2_grpc.StorageReadServiceServicer, storage_pb2
         """Bytes of downloads that were handed to gRPC."""
         self.breaks_off_after: int | None = None
         """Bytes after which a download ends without its trailer."""
+        self.breaks_off_stores = 0
+        """Small files that are kept, and whose callers get no answer."""
         self.fails_after: tuple[int, ArtStoreError] | None = None
 
     def add_to(self, server: grpc.aio.Server) -> None:
@@ -68,6 +70,20 @@ class FakeElementServer(storage_pb2_grpc.StorageReadServiceServicer, storage_pb2
         except (asyncio.CancelledError, ValidationFailed):  # a cancellation may look like the end of the stream
             self.left.set()
             raise
+
+    async def StoreFile(  # noqa: N802 - grpc's
+        self, request: storage_pb2.StoreFileRequest, context: Any
+    ) -> storage_pb2.StoreFileResponse:
+        self.callers.append(caller())
+        refusal = self.refuses_header or self.refuses_content
+        if refusal:
+            raise refusal
+        self.received = len(request.chunk)
+        kept = self._keep(wire.new_file_from_proto(request.header), request.chunk, request.commit.size)
+        if self.breaks_off_stores:
+            self.breaks_off_stores -= 1
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
+        return storage_pb2.StoreFileResponse(file=kept.file)
 
     async def _take(self, frames: AsyncIterator[storage_pb2.UploadRequest], context: Any) -> storage_pb2.UploadResponse:
         new_file = wire.new_file_from_proto((await anext(frames)).header)

@@ -71,6 +71,10 @@ class FakeElement:
         self.commit_may_end.set()
         self.committing = asyncio.Event()
         self.headers: list[NewFile] = []
+        self.stored = 0
+        """Times that a small document was offered."""
+        self.unconfirmed: list[ArtStoreError] = []
+        """What is answered although the small document is kept."""
         self.cancelled = 0
         """Uploads that were left without a commit."""
 
@@ -84,6 +88,23 @@ class FakeElement:
             yield upload
         finally:
             self.cancelled += not upload.committed
+
+    async def store(
+        self, new_file: NewFile, chunks: Sequence[bytes], commit: UploadCommit, *, on_behalf_of: Identity | None
+    ) -> FileAttributes:
+        self.stored += 1
+        if self.refuses_header:
+            raise self.refuses_header
+        self.headers.append(new_file)
+        if self.refuses_chunks:
+            raise self.refuses_chunks
+        upload = FakeUpload(self, new_file)
+        for frame in chunks:
+            upload.take(frame)
+        file = await upload.commit(commit)
+        if self.unconfirmed:
+            raise self.unconfirmed.pop(0)
+        return file
 
     async def update(
         self, file_id: FileId, change: FileChange, expected_revision: int, *, on_behalf_of: Identity | None
@@ -120,7 +141,10 @@ class FakeUpload:
         async for frame in chunks:
             if self._element.refuses_chunks:
                 raise self._element.refuses_chunks
-            self._content += decode_chunk(frame)
+            self.take(frame)
+
+    def take(self, frame: bytes) -> None:
+        self._content += decode_chunk(frame)
 
     async def commit(self, commit: UploadCommit) -> FileAttributes:
         element, new_file, content = self._element, self._new_file, bytes(self._content)

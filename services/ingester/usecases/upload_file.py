@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 
 from services.chassis.caller import Identity
 from services.chassis.logs import get_logger
-from services.ingester.domain import another_may_take_it, answer_to, is_a_failure, prepared
+from services.ingester.domain import SMALL, another_may_take_it, answer_to, is_a_failure, may_be_kept, prepared
 from services.ingester.ports import Directory, Elements, ElementUpload, Incoming
 from services.ingester.usecases.finishing import to_the_end
+from services.ingester.usecases.read_ahead import continued, read_ahead
 from services.model.elements import ElementAddress
 from services.model.errors import ArtStoreError, NotFound, ServiceUnavailable, StorageUnavailable
 from services.model.files import FileAttributes, NewFile, UploadCommit
@@ -21,13 +23,18 @@ log = get_logger(__name__)
 class UploadFile:
     """Store a document on the best element that takes it, and register it.
 
-    The next candidate is tried only before the first chunk has been taken, since chunks are kept nowhere.
+    A small one is read first, and offered whole to one element after the other. Of others the next candidate is tried
+    only before the first chunk has been taken, since chunks are kept nowhere.
     """
 
-    def __init__(self, *, directory: Directory, elements: Elements, new_id: Callable[[], FileId]) -> None:
+    def __init__(
+        self, *, directory: Directory, elements: Elements, new_id: Callable[[], FileId], small: int = SMALL
+    ) -> None:
+        """`small`: bytes of a document that counts as small, at most; 0: none does."""
         self._directory = directory
         self._elements = elements
         self._new_id = new_id
+        self._small = small
 
     async def __call__(self, document: Incoming, *, by: Identity) -> FileAttributes:
         """Return the attributes once they are durable on the element and registered.
@@ -37,9 +44,13 @@ class UploadFile:
         """
         new_file = prepared(document.header, self._new_id())
         candidates = await self._candidates(new_file, document.header.file_id, by)
+        chunks = document.chunks()
+        beginning = await read_ahead(chunks, self._small, declared=new_file.declared_size)
+        if beginning.whole:
+            return await to_the_end(self._store(new_file, beginning.frames, document.commit, candidates, by))
         async with self._accepted(new_file, candidates, by) as (element, upload):
             async with self._blamed(element):
-                await upload.send(document.chunks())
+                await upload.send(continued(beginning, chunks))
             return await to_the_end(self._keep(new_file, element, upload, document.commit))
 
     async def _candidates(self, new_file: NewFile, repeated: FileId | None, by: Identity) -> Sequence[ElementAddress]:
@@ -50,6 +61,29 @@ class UploadFile:
             except NotFound:
                 pass
         return await self._directory.select_element(new_file.retention_policy, new_file.declared_size, on_behalf_of=by)
+
+    async def _store(
+        self,
+        new_file: NewFile,
+        chunks: Sequence[bytes],
+        commit: UploadCommit,
+        candidates: Sequence[ElementAddress],
+        by: Identity,
+    ) -> FileAttributes:
+        """A small document, whole, on the first element that takes it."""
+        refusals: list[ArtStoreError] = []
+        for element in candidates:
+            storing = partial(self._elements.client(element).store, new_file, chunks, commit, on_behalf_of=by)
+            try:
+                file = await _settled(storing)
+            except ArtStoreError as refusal:
+                if may_be_kept(refusal):
+                    await self._blame(element, refusal)
+                    raise _not_confirmed(new_file, refusal) from refusal
+                await self._passed_over(element, refusal, refusals)
+            else:
+                return await self._registered(element, file)
+        raise answer_to(refusals)
 
     @asynccontextmanager
     async def _accepted(
@@ -63,15 +97,21 @@ class UploadFile:
                     opening = self._elements.client(element).upload(new_file, on_behalf_of=by)
                     upload = await stack.enter_async_context(opening)
                 except ArtStoreError as refusal:
-                    if not another_may_take_it(refusal):
-                        raise
-                    log.warning("element refused", storage_id=element.storage_id, reason=refusal.message)
-                    refusals.append(refusal)
-                    await self._blame(element, refusal)
+                    await self._passed_over(element, refusal, refusals)
                 else:
                     yield element, upload
                     return
         raise answer_to(refusals)
+
+    async def _passed_over(
+        self, element: ElementAddress, refusal: ArtStoreError, refusals: list[ArtStoreError]
+    ) -> None:
+        """Note the refusal; raise it if no other element would take the document either."""
+        if not another_may_take_it(refusal):
+            raise refusal
+        log.warning("element refused", storage_id=element.storage_id, reason=refusal.message)
+        refusals.append(refusal)
+        await self._blame(element, refusal)
 
     @asynccontextmanager
     async def _blamed(self, element: ElementAddress) -> AsyncIterator[None]:
@@ -94,11 +134,10 @@ class UploadFile:
             async with self._blamed(element):
                 file = await upload.commit(commit)
         except StorageUnavailable as error:
-            raise StorageUnavailable(
-                "the storage element did not confirm the upload, so it is not known whether the document was kept; "
-                f"sending it again with the id {new_file.file_id} settles it",
-                retry_after=error.retry_after,
-            ) from error
+            raise _not_confirmed(new_file, error) from error
+        return await self._registered(element, file)
+
+    async def _registered(self, element: ElementAddress, file: FileAttributes) -> FileAttributes:
         try:
             return await self._directory.register_file(element.element_id, file)
         except ArtStoreError as error:
@@ -108,3 +147,25 @@ class UploadFile:
                 f"sending it again with the id {file.file_id} registers it",
                 retry_after=5,
             ) from error
+
+
+async def _settled(storing: Callable[[], Awaitable[FileAttributes]]) -> FileAttributes:
+    """What became of a small document. Where no answer came the element is asked once more: same id, same file."""
+    try:
+        return await storing()
+    except ArtStoreError as error:
+        if not may_be_kept(error):
+            raise
+        unknown = error
+    try:
+        return await storing()
+    except ArtStoreError:
+        raise unknown from None  # the first time counts: a refusal now does not say what became of it
+
+
+def _not_confirmed(new_file: NewFile, error: ArtStoreError) -> StorageUnavailable:
+    return StorageUnavailable.unconfirmed(
+        "the storage element did not confirm the upload, so it is not known whether the document was kept; "
+        f"sending it again with the id {new_file.file_id} settles it",
+        retry_after=error.retry_after,
+    )

@@ -67,7 +67,9 @@ class WriteHealth:
 
     def _stopped(self, error: OSError) -> StorageUnavailable:
         self.stop(str(error))
-        return StorageUnavailable("a disk error: whether the change was kept is not known, ask again with the same id")
+        return StorageUnavailable.unconfirmed(
+            "a disk error: whether the change was kept is not known, ask again with the same id"
+        )
 
 
 @contextmanager

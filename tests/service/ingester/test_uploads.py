@@ -141,6 +141,40 @@ async def test_an_element_that_is_not_there_is_passed_over(ground: Ground, clien
     assert ground.admin.rows[file.file_id][0] == ground.real.address.element_id
 
 
+async def test_a_small_document_whose_answer_was_lost_is_asked_for_again_and_registered(
+    ground: Ground, client: IngesterClient
+) -> None:
+    ground.admin.candidates = [ground.played_address, ground.real.address]
+    ground.played.breaks_off_stores = 1
+    file = await upload(ground, client, b"abc")
+    assert list(ground.admin.rows) == [file.file_id] == list(ground.played.files)
+    assert len(ground.played.callers) == 2
+
+
+async def test_a_small_document_that_may_have_been_kept_goes_nowhere_else(
+    ground: Ground, client: IngesterClient
+) -> None:
+    ground.admin.candidates = [ground.played_address, ground.real.address]
+    ground.played.breaks_off_stores = 2
+    kept = ground.real.kept()
+    with pytest.raises(StorageUnavailable, match=r"sending it again with the id [0-9a-f-]{36} settles it"):
+        await upload(ground, client, b"abc")
+    assert (ground.real.kept(), ground.admin.rows) == (kept, {})
+
+
+@pytest.mark.parametrize("size", [10, 300_000])
+async def test_small_documents_need_one_call_and_larger_ones_a_stream(
+    ground: Ground, client: IngesterClient, size: int
+) -> None:
+    async def streams() -> str:
+        metrics = await ground.real.process.metrics()
+        return "".join(line for line in metrics.splitlines() if 'StorageWriteService/Upload"' in line)
+
+    before = await streams()
+    await upload(ground, client, bytes(size))
+    assert (await streams() != before) == (size > 256 << 10)
+
+
 async def test_an_element_learns_the_user_and_not_his_token(ground: Ground, client: IngesterClient) -> None:
     ground.admin.candidates = [ground.played_address]
     await upload(ground, client, b"abc")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from clients.frames import encode_chunk
 from clients.storage import StorageClient
 from services.model.errors import ArtStoreError, ChecksumMismatch, Conflict, ModeNotAllowed, ValidationFailed
 from services.model.files import FileAttributes, NewFile, RetentionPolicy, UploadCommit
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 async def store(client: StorageClient, data: bytes, new: NewFile | None = None, sha256: str = "") -> FileAttributes:
     """Store `data` in one call."""
     commit = UploadCommit(len(data), sha256 or None)
-    return await client.store(new or temporary(), data, commit, on_behalf_of=ANNA)
+    return await client.store(new or temporary(), [encode_chunk(data)], commit, on_behalf_of=ANNA)
 
 
 @pytest.mark.parametrize("size", [0, 1, 4096, MIB])

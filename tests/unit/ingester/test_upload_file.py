@@ -1,4 +1,4 @@
-"""One document's way in, as the use case decides it."""
+"""One document's way in, as the use case decides it. Small ones, which need no stream: `test_small_documents`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Ground:
         self.addresses = an_element("se-rw-01"), an_element("se-rw-02")
         self.directory = FakeDirectory(*self.addresses)
         elements = FakeElements(dict(zip(self.addresses, (self.first, self.second), strict=True)))
-        self.upload = UploadFile(directory=self.directory, elements=elements, new_id=new_id)
+        self.upload = UploadFile(directory=self.directory, elements=elements, new_id=new_id, small=0)
 
 
 @pytest.fixture
