@@ -16,7 +16,7 @@ from services.storage.store.pool import Pool, ended
 
 STEP = 512 << 10
 """Bytes gathered for one job: less costs more switches between threads, more costs memory for each upload."""
-PUSH = 64 << 20
+PUSH = 32 << 20
 """Bytes after which the system is asked to write what it has."""
 
 
