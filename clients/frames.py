@@ -8,7 +8,7 @@ since a message that holds more than one field must never pass for a chunk.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
 
 from services.model.errors import ValidationFailed
 
@@ -18,8 +18,6 @@ LAST = 0x1A
 """First byte of a commit or trailer frame."""
 MAX_CHUNK = 1 << 20
 """Bytes in one chunk, at most."""
-GOOD_CHUNK = 512 << 10
-"""Bytes in one chunk where we choose: larger ones cost memory per stream, smaller ones calls."""
 
 
 def is_chunk(frame: bytes) -> bool:
@@ -60,21 +58,23 @@ def joined(chunks: Sequence[bytes]) -> bytes:
     return encode_chunk(*map(decode_chunk, chunks)) if chunks else b""
 
 
-async def cut(pieces: AsyncIterable[bytes | memoryview], size: int = GOOD_CHUNK) -> AsyncIterator[bytes]:
+async def cut(
+    pieces: AsyncIterable[bytes | memoryview], size: Callable[[], int] = lambda: MAX_CHUNK
+) -> AsyncIterator[bytes]:
     """Chunk frames of `size` bytes (the last may be shorter) from pieces of any length.
 
-    Small pieces are gathered and large ones are cut; no byte is copied more than once.
+    Small pieces are gathered and large ones are cut; no byte is copied more than once. `size` is asked for each chunk.
     """
     kept: list[bytes | memoryview] = []
-    length = 0
+    length, wanted = 0, size()
     async for piece in pieces:
         rest = piece
-        while length + len(rest) >= size:
+        while length + len(rest) >= wanted:
             view = memoryview(rest)
-            kept.append(view[: size - length])
-            rest = view[size - length :]
+            kept.append(view[: wanted - length])
+            rest = view[wanted - length :]
             yield encode_chunk(*kept)
-            kept, length = [], 0
+            kept, length, wanted = [], 0, size()
         if rest:
             kept.append(rest)
             length += len(rest)

@@ -15,6 +15,7 @@ from clients.streams import UploadStream
 from services.chassis import telemetry
 from services.chassis.caller import Identity
 from services.chassis.deadlines import remaining
+from services.chassis.steps import UPLOADS, Steps
 from services.model.errors import ServiceUnavailable
 from services.model.files import FileAttributes, FileChange, NewFile, UploadCommit
 from services.model.ids import FileId
@@ -32,6 +33,7 @@ class IngesterClient:
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._stub = ingester_pb2_grpc.IngestServiceStub(channel)
+        self._steps = Steps(UPLOADS)
         # The stub encodes every chunk once more than needed; this does not.
         self._upload: grpc.aio.StreamUnaryMultiCallable[bytes, ingester_pb2.UploadResponse] = channel.stream_unary(
             UPLOAD,
@@ -52,12 +54,12 @@ class IngesterClient:
         have, where known. Whatever `content` raises is raised here, and nothing is kept. A refusal (FileTooLarge,
         StorageFull, NoElementAvailable, Unauthorized, …) is raised as soon as it is made, with `content` half read.
         """
-        with telemetry.outgoing(UPLOAD, metadata.bearer(on_behalf_of)) as sent:
+        with self._steps.shared(), telemetry.outgoing(UPLOAD, metadata.bearer(on_behalf_of)) as sent:
             call = self._upload(timeout=remaining(None), metadata=sent)
             try:
                 stream = UploadStream(call, peer="the ingester", unavailable=ServiceUnavailable)
                 header = ingester_pb2.UploadRequest(header=wire.new_file_to_proto(new_file))
-                document = _Document(header.SerializeToString(), content)
+                document = _Document(header.SerializeToString(), content, self._steps)
                 await stream.send(document.frames())
                 commit = ingester_pb2.UploadRequest(commit=wire.commit_to_proto(UploadCommit(document.size, sha256)))
                 response = await stream.finish(commit.SerializeToString())
@@ -104,13 +106,14 @@ class IngesterClient:
 class _Document:
     """The frames of one document but for the last, and how many bytes went into them."""
 
-    def __init__(self, header: bytes, content: AsyncIterable[bytes | memoryview]) -> None:
+    def __init__(self, header: bytes, content: AsyncIterable[bytes | memoryview], steps: Steps) -> None:
         self._header = header
         self._content = content
+        self._steps = steps
         self.size = 0
 
     async def frames(self) -> AsyncIterator[bytes]:
         yield self._header
-        async for frame in cut(self._content):
+        async for frame in cut(self._content, self._steps.size):
             self.size += chunk_size(frame)
             yield frame

@@ -21,6 +21,7 @@ from gateway.http.resource import Resource
 from gateway.http.streaming import Bodiless, Content
 from gateway.ports import Documents
 from services.chassis.caller import Identity
+from services.chassis.steps import DOWNLOADS, Steps
 from services.model.errors import (
     ArtStoreError,
     FileDamaged,
@@ -52,6 +53,7 @@ class Downloads(Resource):
     def __init__(self, documents: Documents, bearer: Bearer) -> None:
         self._documents = documents
         self._bearer = bearer
+        self._steps = Steps(DOWNLOADS)
 
     def routes(self) -> Sequence[HTTPRouteHandler]:
         return [route("/files/{file_id:str}/download", http_method=["GET", "HEAD"])(self.download)]
@@ -86,7 +88,7 @@ class Downloads(Resource):
         async with AsyncExitStack() as stack:
             content = await stack.enter_async_context(self._documents.download(file_id, wanted, on_behalf_of=identity))
             headers = {**headers_of(content.file), **content_headers(content.file, wanted)}
-            return Content(200 if wanted is None else 206, headers, content, stack.pop_all())
+            return Content(200 if wanted is None else 206, headers, content, stack.pop_all(), self._steps)
 
 
 def headers_of(file: FileAttributes) -> dict[str, str]:

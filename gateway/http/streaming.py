@@ -11,11 +11,12 @@ from litestar.types import Receive, Scope, Send
 
 from gateway.ports import Download
 from services.chassis.logs import get_logger
+from services.chassis.steps import Steps
 from services.model.errors import ArtStoreError
 
-PIECE = 64 << 10
-"""Bytes given to the connection at once. It takes and encrypts any number and only then says that it is full: that is
-what a client that does not read costs."""
+PIECES = 4
+"""Into how many pieces a step is cut for the connection. It takes and encrypts any number of bytes and only then says
+that it is full: that is what a client that does not read costs."""
 
 log = get_logger(__name__)
 
@@ -39,15 +40,19 @@ class Content:
     error; what fails later breaks the connection.
     """
 
-    def __init__(self, status: int, headers: Mapping[str, str], content: Download, held: AsyncExitStack) -> None:
-        """`held`: closed when the answer has ended, in whatever way."""
+    def __init__(
+        self, status: int, headers: Mapping[str, str], content: Download, held: AsyncExitStack, steps: Steps
+    ) -> None:
+        """`held`: closed when the answer has ended, in whatever way. `steps`: of all such answers."""
         self._start = _start(status, headers)
         self._content = content
         self._held = held
+        self._steps = steps
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI
         async with self._held:
-            await _unless_left(self._send(send), receive)
+            with self._steps.shared():
+                await _unless_left(self._send(send), receive)
 
     async def _send(self, send: Send) -> None:
         begun = False
@@ -62,7 +67,7 @@ class Content:
                 if not begun:
                     await send(self._start)
                     begun = True
-                for piece in _pieces(chunk):
+                for piece in _pieces(chunk, self._steps.size() // PIECES):
                     await send(_part(piece, more=True))
         except ArtStoreError as error:
             if not begun:
@@ -102,9 +107,9 @@ def _start(status: int, headers: Mapping[str, str]) -> Any:
     return {"type": "http.response.start", "status": status, "headers": encoded}
 
 
-def _pieces(chunk: memoryview | bytes) -> Iterator[memoryview]:
+def _pieces(chunk: memoryview | bytes, size: int) -> Iterator[memoryview]:
     view = memoryview(chunk)
-    return (view[at : at + PIECE] for at in range(0, len(view), PIECE))
+    return (view[at : at + size] for at in range(0, len(view), size))
 
 
 def _part(chunk: memoryview | bytes, *, more: bool) -> Any:

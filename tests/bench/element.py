@@ -22,7 +22,7 @@ from typing import TypeVar
 import psutil
 import uvloop
 
-from clients.frames import GOOD_CHUNK, encode_chunk
+from clients.frames import MAX_CHUNK, encode_chunk
 from clients.storage import StorageClient
 from services.chassis.caller import Identity
 from services.chassis.channel import element_server_name, open_channel
@@ -36,7 +36,7 @@ from tests.support.processes import Running, free_port
 MIB = 1 << 20
 SMALL = 4096
 SOMEBODY = Identity(Subject("bench"), frozenset({"files:read", "files:write"}))
-FRAME = encode_chunk(os.urandom(GOOD_CHUNK))
+FRAME = encode_chunk(os.urandom(MAX_CHUNK))
 
 
 Result = TypeVar("Result")
@@ -61,7 +61,7 @@ class Served:
             self.peak = max(self.peak, self._usage.memory_info().rss)
             await asyncio.sleep(0.05)
 
-    async def upload(self, size: int, frame: bytes = FRAME, chunk: int = GOOD_CHUNK) -> FileAttributes:
+    async def upload(self, size: int, frame: bytes = FRAME, chunk: int = MAX_CHUNK) -> FileAttributes:
         """Upload `size` bytes, a multiple of `chunk`."""
 
         async def frames() -> AsyncIterator[bytes]:

@@ -5,27 +5,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from services.chassis.steps import Steps
 from services.model.errors import FileDamaged, FileMissing
 from services.storage.store.fs import READ, FileSystem
 from services.storage.store.health import reading
 from services.storage.store.pool import Pool, ended
-
-STEP = 512 << 10
-"""Bytes read and sent at a time."""
 
 
 class StoredContent:
     """Fills `ports.Content`; used by one reader."""
 
     def __init__(
-        self, fs: FileSystem, path: Path, *, expected_size: int, first: int, length: int, hashed: bool, reads: Pool
-    ) -> None:
+        self, fs: FileSystem, path: Path, *, expected_size: int, first: int, length: int, hashed: bool, reads: Pool,
+        steps: Steps,
+    ) -> None:  # fmt: skip
         """`expected_size`: of the whole file; `first`, `length`: what is wanted of it."""
-        self._fs, self._path, self._expected_size, self._reads = fs, path, expected_size, reads
+        self._fs, self._path, self._expected_size, self._reads, self._steps = fs, path, expected_size, reads, steps
+        self._sharing = ExitStack()
         self._offset, self._end = first, first + length
         self._hash = hashlib.sha256() if hashed else None
         self._descriptor: int | None = None
@@ -37,24 +38,26 @@ class StoredContent:
         except asyncio.CancelledError:
             self._close()
             raise
+        self._sharing.enter_context(self._steps.shared())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._sharing.close()
         if self._ahead is not None:
             await ended(self._ahead)
         self._close()
 
     async def read(self) -> bytes:
-        ahead, self._ahead = self._ahead or self._reads.start(self._step), None
+        ahead, self._ahead = self._ahead or self._reads.start(self._step, self._steps.size()), None
         try:
             chunk = await asyncio.shield(ahead)
         except asyncio.CancelledError:
             await ended(ahead)
             raise
         if chunk and self._offset < self._end:
-            self._ahead = self._reads.start(self._step)
+            self._ahead = self._reads.start(self._step, self._steps.size())
         return chunk
 
     @property
@@ -73,10 +76,10 @@ class StoredContent:
             self._close()
             raise FileDamaged(f"the file has {size} bytes instead of {self._expected_size}; it is not served")
 
-    def _step(self) -> bytes:
+    def _step(self, size: int) -> bytes:
         assert self._descriptor is not None, "the content is not open"
         with reading():
-            chunk = self._fs.read(self._descriptor, min(STEP, self._end - self._offset), self._offset)
+            chunk = self._fs.read(self._descriptor, min(size, self._end - self._offset), self._offset)
         self._offset += len(chunk)
         if self._hash is not None:
             self._hash.update(chunk)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import ParamSpec, TypeVar
 
+from services.chassis.steps import DOWNLOADS, UPLOADS, Steps
 from services.model.errors import StorageUnavailable
 from services.model.feed import Destroyed
 from services.model.files import ByteRange, FileAttributes, FileStatus
@@ -69,6 +70,7 @@ class ElementFiles:
         self.locks = FileLocks()
         """Of single files; whoever changes one holds its."""
         self._pushes = asyncio.Semaphore(PUSHES)
+        self._incoming, self._outgoing = Steps(UPLOADS), Steps(DOWNLOADS)
         self._small = Batches(parts.charge, parts.writes)
 
     @property
@@ -94,7 +96,7 @@ class ElementFiles:
         part = Part(p.fs, writing.commits.temporary(file_id, "part"), p.space, writing.disk.health)
         return IncomingFile(
             file_id, part, declared_size,
-            writes=p.writes, pushes=self._pushes, locks=self.locks, commits=writing.commits,
+            writes=p.writes, pushes=self._pushes, steps=self._incoming, locks=self.locks, commits=writing.commits,
         )  # fmt: skip
 
     async def store(self, file_id: FileId, content: Bytes, decide: Callable[[str], FileAttributes]) -> FileAttributes:
@@ -130,7 +132,7 @@ class ElementFiles:
         path = self._parts.layout.data(file.file_id, document.storage_filename)
         async with StoredContent(
             self._parts.fs, path, expected_size=file.size, first=first, length=length, hashed=hashed,
-            reads=self._parts.reads,
+            reads=self._parts.reads, steps=self._outgoing,
         ) as content:  # fmt: skip
             yield content
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
+from services.chassis.steps import Steps
 from services.model.files import FileAttributes
 from services.model.ids import FileId
 from services.storage.ports import Bytes
@@ -14,8 +16,6 @@ from services.storage.store.locks import FileLocks
 from services.storage.store.part import Part
 from services.storage.store.pool import Pool, ended
 
-STEP = 512 << 10
-"""Bytes gathered for one job: less costs more switches between threads, more costs memory for each upload."""
 PUSH = 32 << 20
 """Bytes after which the system is asked to write what it has."""
 
@@ -25,11 +25,12 @@ class IncomingFile:
 
     def __init__(
         self, file_id: FileId, part: Part, declared_size: int | None,
-        *, writes: Pool, pushes: asyncio.Semaphore, locks: FileLocks, commits: Commits,
+        *, writes: Pool, pushes: asyncio.Semaphore, steps: Steps, locks: FileLocks, commits: Commits,
     ) -> None:  # fmt: skip
         """`pushes`: how many uploads may keep a thread waiting for the disk before their end."""
         self._file_id, self._part, self._declared_size = file_id, part, declared_size
-        self._writes, self._pushes, self._locks, self._commits = writes, pushes, locks, commits
+        self._writes, self._pushes, self._steps, self._locks, self._commits = writes, pushes, steps, locks, commits
+        self._sharing = ExitStack()
         self._gathered: list[Bytes] = []
         self._length = 0
         self._working: list[asyncio.Future[None]] = []
@@ -43,18 +44,20 @@ class IncomingFile:
         except asyncio.CancelledError:
             await self._discard()
             raise
+        self._sharing.enter_context(self._steps.shared())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self._sharing.close()
         if not self._committing:
             await self._discard()
 
     async def write(self, chunk: Bytes) -> None:
         self._gathered.append(chunk)
         self._length += len(chunk)
-        if self._length >= STEP:
+        if self._length >= self._steps.size():
             await self._flush()
 
     async def finish(self) -> str:

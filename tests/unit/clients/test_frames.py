@@ -26,7 +26,7 @@ async def stream(pieces: Sequence[bytes | memoryview]) -> AsyncIterator[bytes | 
 
 
 async def gathered(pieces: Sequence[bytes | memoryview], size: int) -> list[bytes]:
-    return [frame async for frame in cut(stream(pieces), size)]
+    return [frame async for frame in cut(stream(pieces), lambda: size)]
 
 
 @pytest.mark.parametrize("length", LENGTHS)

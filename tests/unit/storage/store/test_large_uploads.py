@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from services.chassis.steps import LARGEST
 from services.model.errors import StorageUnavailable
-from services.storage.store.incoming import PUSH, STEP
+from services.storage.store.incoming import PUSH
 from tests.doubles.disks import Call, StrictDisk, WatchedDisk
 from tests.support.storage_store import opened, store
 from tests.unit.storage.samples import attributes
 
 ROOT = Path("/strict/data")
-LARGE = bytes(PUSH + 4 * STEP)
+LARGE = bytes(PUSH + 4 * LARGEST)
 
 
 def failing_once(name: str) -> WatchedDisk:
