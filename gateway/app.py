@@ -8,6 +8,7 @@ from clients.accounts import AccountsClient
 from clients.admin import AdminClient
 from clients.health import serving
 from clients.ingester import IngesterClient
+from clients.keeping import KeepingClient
 from clients.keys import SigningKeysClient
 from clients.maintenance import MaintenanceClient
 from clients.operations import OperationsClient
@@ -52,6 +53,7 @@ async def serve(settings: Settings) -> None:
             elements=admin,
             maintenance=MaintenanceClient(channels["admin"]),
             operations=OperationsClient(channels["admin"]),
+            keeping=KeepingClient(channels["admin"]),
             accounts=AccountsClient(channels["admin"]),
             sessions=SessionsClient(channels["admin"]),
             users=UsersClient(channels["admin"]),

@@ -28,7 +28,8 @@ from services.model.identity import (
     UserChange,
     UserRole,
 )
-from services.model.ids import ElementId, FileId
+from services.model.ids import ElementId, FileId, QuarantineId
+from services.model.maintenance import QuarantineItem, Verified
 from services.model.operations import Operation, OperationFilter, OperationId
 from services.model.paging import Page, PageRequest
 from services.model.search import SearchHit, SearchRequest
@@ -135,6 +136,22 @@ class Operations(Protocol):
         on_behalf_of: Identity | None,
     ) -> tuple[Operation, bool]:
         """The sync, and whether it was started by this call; `wait` for its end so long."""
+        ...
+
+
+class Keeping(Protocol):
+    """The state of documents on their elements. Raises `StorageUnavailable` when one is not reached."""
+
+    async def verify_file(self, file_id: FileId, *, on_behalf_of: Identity | None) -> Verified: ...
+
+    async def element_quarantine(
+        self, element_id: ElementId, page: PageRequest, *, on_behalf_of: Identity | None
+    ) -> Page[QuarantineItem]: ...
+
+    async def restore_quarantined(
+        self, element_id: ElementId, item_id: QuarantineId, *, on_behalf_of: Identity | None
+    ) -> FileAttributes:
+        """The document as it is then."""
         ...
 
 

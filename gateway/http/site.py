@@ -16,6 +16,7 @@ from gateway.http.elements import StorageElements
 from gateway.http.errors import HANDLERS
 from gateway.http.files import Files
 from gateway.http.health import Health
+from gateway.http.keeping import DocumentKeeping
 from gateway.http.maintenance import ElementMaintenance
 from gateway.http.openapi.document import document
 from gateway.http.operations import OperationRoutes
@@ -33,6 +34,7 @@ from gateway.ports import (
     Documents,
     Elements,
     Ingest,
+    Keeping,
     Maintenance,
     Operations,
     Sessions,
@@ -59,6 +61,7 @@ class Services:
     elements: Elements
     maintenance: Maintenance
     operations: Operations
+    keeping: Keeping
     accounts: Accounts
     sessions: Sessions
     users: Users
@@ -87,6 +90,7 @@ def litestar(services: Services, health: Health, *, issuer: str, public_url: str
         StorageElements(services.elements, bearer, base=BASE),
         ElementMaintenance(services.maintenance, bearer),
         OperationRoutes(services.operations, bearer, base=BASE),
+        DocumentKeeping(services.keeping, bearer),
         LoginSessions(services.sessions, bearer),
         TokenRoutes(services.token_states, bearer),
         SigningKeyRoutes(services.signing_keys, bearer),

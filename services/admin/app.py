@@ -13,6 +13,7 @@ from services.admin.config import DatabaseSettings, MigrateSettings, Settings
 from services.admin.domain.issuers import TrustedIssuer
 from services.admin.ports import KeysUnreadable
 from services.admin.rpc.element_control import StorageControl
+from services.admin.rpc.element_keeping import StorageKeeping
 from services.admin.rpc.element_peer import StoragePeer
 from services.admin.store.accounts import PostgresAccounts
 from services.admin.store.claims import PostgresClaims
@@ -37,6 +38,7 @@ from services.admin.usecases.exchange_token import FOREIGN_TYPES, ExchangeToken,
 from services.admin.usecases.first_start import EnsureFirstAdmin, EnsureSystemAccount
 from services.admin.usecases.follow_elements import FollowElements
 from services.admin.usecases.issue_token import IssueToken
+from services.admin.usecases.keep_files import ListElementQuarantine, RestoreQuarantinedItem, VerifyFile
 from services.admin.usecases.key_ring import KeyRing
 from services.admin.usecases.list_accounts import GetAccount, ListAccounts
 from services.admin.usecases.list_elements import GetElement, ListElements
@@ -109,6 +111,7 @@ async def serve(settings: Settings) -> None:
         database = await process.enter(open_database(_dsn(settings), size=settings.postgres_pool))
         pool = await process.enter(StoragePool(settings.tls))
         peer, control = StoragePeer(pool, settings.tls), StorageControl(pool)
+        keeping = StorageKeeping(pool)
         elements, registry = PostgresElements(database), PostgresRegistry(database)
         accounts = PostgresAccounts(database)
         users, sessions, guard = PostgresUsers(database), PostgresSessions(database), PostgresLoginGuard(database)
@@ -221,6 +224,11 @@ async def serve(settings: Settings) -> None:
                 signing_keys=rpc.KeyUseCases(
                     list_signing_keys=ListSigningKeys(ring=keys),
                     rotate_signing_key=RotateSigningKey(rotate=rotate_keys, standing=standing),
+                ),
+                keeping=rpc.KeepingUseCases(
+                    verify_file=VerifyFile(registry=registry, keeping=keeping),
+                    list_quarantine=ListElementQuarantine(elements=elements, keeping=keeping),
+                    restore=RestoreQuarantinedItem(elements=elements, registry=registry, keeping=keeping),
                 ),
                 users=rpc.UserUseCases(
                     login=Login(

@@ -21,8 +21,8 @@ from services.model.elements import ElementAddress, ElementInfo, Mode
 from services.model.errors import FieldProblem
 from services.model.files import FileAttributes, FileStatus
 from services.model.identity import AccountStatus
-from services.model.ids import ElementId, FileId
-from services.model.maintenance import Collected
+from services.model.ids import ElementId, FileId, QuarantineId
+from services.model.maintenance import Collected, QuarantineItem, Verified
 from services.model.operations import (
     Operation,
     OperationFailure,
@@ -290,6 +290,25 @@ class ElementControl(Protocol):
 
     async def run_gc(self, address: ElementAddress, *, confirm_clock: bool, user: Identity) -> Collected:
         """Have it collect its garbage. `confirm_clock`: its clock is right, whatever it thinks of it itself."""
+        ...
+
+
+class ElementKeeping(Protocol):
+    """The state of the elements' files, asked in the name of a user.
+
+    Everything raises `StorageUnavailable` when the element is not reached, and what the element refuses with.
+    """
+
+    async def verify(self, address: ElementAddress, file_id: FileId, *, user: Identity) -> Verified:
+        """Have a file read again. Raises `NotFound`, `FileDeleted`, `FileExpired`, `FileDamaged`, `ModeNotAllowed`."""
+        ...
+
+    async def quarantine(self, address: ElementAddress, page: PageRequest, *, user: Identity) -> Page[QuarantineItem]:
+        """A page of what it has set aside, oldest first."""
+        ...
+
+    async def restore(self, address: ElementAddress, item_id: QuarantineId, *, user: Identity) -> FileAttributes:
+        """Put something back. Raises `NotFound`, `Conflict` with the reason why it cannot be."""
         ...
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gateway.http.openapi.accounts import ACCOUNTS
 from gateway.http.openapi.auth import AUTH
 from gateway.http.openapi.elements import ELEMENTS
+from gateway.http.openapi.keeping import KEEPING
 from gateway.http.openapi.keys import KEYS
 from gateway.http.openapi.maintenance import MAINTENANCE
 from gateway.http.openapi.parts import Json, answer, errors, header, json_of, operation, path_id, query_of, ref
@@ -161,4 +162,6 @@ SYSTEM: Json = {
     },
 }  # fmt: skip
 
-PATHS: Json = {**AUTH, **SESSIONS, **KEYS, **ACCOUNTS, **USERS, **FILES, **ELEMENTS, **MAINTENANCE, **WORK, **SYSTEM}
+PATHS: Json = {
+    **AUTH, **SESSIONS, **KEYS, **ACCOUNTS, **USERS, **FILES, **ELEMENTS, **MAINTENANCE, **KEEPING, **WORK, **SYSTEM
+}  # fmt: skip

@@ -28,6 +28,7 @@ from gateway.http.schemas.elements import (
 )
 from gateway.http.schemas.errors import ErrorAnswer
 from gateway.http.schemas.files import ContentQuery, File, FilePage, FileUpdate, UploadMetadata
+from gateway.http.schemas.keeping import QuarantinePage, QuarantineQuery, SetAside, Verification
 from gateway.http.schemas.keys import Key, KeyList
 from gateway.http.schemas.maintenance import DiscoveredElement, ElementFilesQuery, ElementNow, ModeTransition
 from gateway.http.schemas.operations import OperationPage, OperationShown, OperationsQuery, SyncQuery
@@ -58,6 +59,7 @@ _STRUCTS: list[type[msgspec.Struct]] = [
     PasswordChange, AdminUser, AdminUserPage, AdminUsersQuery, NewAdminUser, AdminUserUpdate, PasswordReset,
     ElementNow, ElementFilesQuery, ModeTransition, DiscoveredElement, ElementAddress, ElementUpdate, ElementRemoval,
     OperationShown, OperationPage, OperationsQuery, SyncQuery,
+    Verification, SetAside, QuarantinePage, QuarantineQuery,
 ]  # fmt: skip
 _PLACE = "#/components/schemas/{name}"
 

@@ -27,6 +27,7 @@ from services.admin.rpc.accounts import AccountControlServicer, AccountReadServi
 from services.admin.rpc.auth import AuthServicer, KeyServicer, TokenReadServicer
 from services.admin.rpc.elements import ElementControlServicer, ElementReadServicer, PlacementServicer
 from services.admin.rpc.health import HealthWatchServicer
+from services.admin.rpc.keeping import KeepingUseCases, add_keeping_to
 from services.admin.rpc.keys import KeyUseCases, add_keys_to
 from services.admin.rpc.maintenance import ElementLiveServicer, ElementMaintenanceServicer
 from services.admin.rpc.operations import OperationUseCases, add_operations_to
@@ -82,6 +83,7 @@ class UseCases:
     users: UserUseCases
     signing_keys: KeyUseCases
     operations: OperationUseCases
+    keeping: KeepingUseCases
 
 
 def add_to(server: grpc.aio.Server, can: UseCases) -> list[str]:
@@ -120,11 +122,12 @@ def add_to(server: grpc.aio.Server, can: UseCases) -> list[str]:
     add_users_to(server, can.users)
     add_keys_to(server, can.signing_keys)
     add_operations_to(server, can.operations, can.standing)
+    keeping = add_keeping_to(server, can.keeping, can.standing)
     files = (
         *(accounts_pb2, auth_pb2, elements_pb2, health_pb2, keys_pb2),
         *(maintenance_pb2, operations_pb2, registry_pb2, users_pb2),
     )
-    return [service.full_name for file in files for service in file.DESCRIPTOR.services_by_name.values()]
+    return [*keeping, *(service.full_name for file in files for service in file.DESCRIPTOR.services_by_name.values())]
 
 
-__all__ = ["KeyUseCases", "OperationUseCases", "UseCases", "UserUseCases", "add_to"]
+__all__ = ["KeepingUseCases", "KeyUseCases", "OperationUseCases", "UseCases", "UserUseCases", "add_to"]

@@ -1,0 +1,27 @@
+"""The state of the elements' files, in the name of whoever asked."""
+
+from __future__ import annotations
+
+from clients.storage import StoragePool
+from services.chassis.caller import Identity
+from services.model.elements import ElementAddress
+from services.model.files import FileAttributes
+from services.model.ids import FileId, QuarantineId
+from services.model.maintenance import QuarantineItem, Verified
+from services.model.paging import Page, PageRequest
+
+
+class StorageKeeping:
+    """`ports.ElementKeeping` by `clients.storage`."""
+
+    def __init__(self, pool: StoragePool) -> None:
+        self._pool = pool
+
+    async def verify(self, address: ElementAddress, file_id: FileId, *, user: Identity) -> Verified:
+        return await self._pool.client(address).keeping.verify(file_id, on_behalf_of=user)
+
+    async def quarantine(self, address: ElementAddress, page: PageRequest, *, user: Identity) -> Page[QuarantineItem]:
+        return await self._pool.client(address).keeping.quarantine(page, on_behalf_of=user)
+
+    async def restore(self, address: ElementAddress, item_id: QuarantineId, *, user: Identity) -> FileAttributes:
+        return await self._pool.client(address).keeping.restore(item_id, on_behalf_of=user)
