@@ -21,7 +21,7 @@ from services.storage.domain.documents import Document, encode
 from services.storage.domain.feed import kind_of
 from services.storage.domain.names import attributes_filename, storage_filename
 from services.storage.store.disk import Disk
-from services.storage.store.durable import sync_folder, write_file
+from services.storage.store.durable import forget, sync_folder, write_file
 from services.storage.store.health import FULL, full
 from services.storage.store.lookup import Lookup
 from services.storage.store.part import Part
@@ -117,14 +117,14 @@ class Commits:
         try:
             tx = self._journal.begin(op, document, old=old, new=document.attributes.revision, kind=kind)
         except ArtStoreError:
-            self._forget(prepared)
+            forget(self._fs, prepared)
             raise
         try:
             with self._health.committing():
                 yield
         except StorageFull:
             self._journal.abort(tx)
-            self._forget(prepared)
+            forget(self._fs, prepared)
             raise
         self._journal.commit(tx, document)
 
@@ -172,10 +172,6 @@ class Commits:
                 self._fs.unlink(created)
                 sync_folder(self._fs, created.parent)
             raise full() from error
-
-    def _forget(self, temporary: Path) -> None:
-        with contextlib.suppress(OSError):  # it goes at the next start
-            self._fs.unlink(temporary)
 
 
 def _same(existing: Document, attributes: FileAttributes) -> Document:

@@ -27,9 +27,14 @@ def write_file(fs: FileSystem, path: Path, data: Bytes) -> None:
         finally:
             fs.close(descriptor)
     except OSError:
-        with contextlib.suppress(OSError):
-            fs.unlink(path)
+        forget(fs, path)
         raise
+
+
+def forget(fs: FileSystem, temporary: Path) -> None:
+    """Remove a temporary that came to nothing; one that cannot be removed goes at the next start."""
+    with contextlib.suppress(OSError):
+        fs.unlink(temporary)
 
 
 def read_file(fs: FileSystem, path: Path, most: int) -> bytes:
@@ -44,11 +49,17 @@ def read_file(fs: FileSystem, path: Path, most: int) -> bytes:
         fs.close(descriptor)
 
 
+class FolderNotSynced(OSError):
+    """Which of a folder's names are durable, nobody knows; a full disk is no excuse, and trying again no remedy."""
+
+
 def sync_folder(fs: FileSystem, path: Path) -> None:
-    """Make the names in a folder durable."""
+    """Make the names in a folder durable. Raises `FolderNotSynced` if that fails, `OSError` if it was not begun."""
     descriptor = fs.open(path, FOLDER)
     try:
         fs.fsync(descriptor)
+    except OSError as error:
+        raise FolderNotSynced(error.errno, error.strerror, str(path)) from error
     finally:
         fs.close(descriptor)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.model.clock import Clock
-from services.model.errors import StorageUnavailable
+from services.model.errors import ArtStoreError, StorageUnavailable
 from services.storage.domain.modes import ModeState
 from services.storage.store import leadership
 from services.storage.store.charge import Charge
@@ -94,8 +94,8 @@ def open_element(options: Options, *, clock: Clock, fs: FileSystem | None = None
     with contextlib.ExitStack() as stack:
         try:
             element = _open(options, clock, fs or FileSystem(), stack)
-        except OSError as error:
-            raise ElementRefused(f"{options.data_dir} cannot be used: {error}") from error
+        except (OSError, ArtStoreError) as error:
+            raise ElementRefused(f"{options.data_dir} cannot be used: {error.__cause__ or error}") from error
         except sqlite3.Error as error:
             raise ElementRefused(f"SE_INDEX_DIR ({options.index_dir}) cannot be used: {error}") from error
         yield element

@@ -7,14 +7,13 @@
 
 from __future__ import annotations
 
-import contextlib
 from datetime import UTC, datetime
 from pathlib import Path
 
 from services.model.errors import StorageUnavailable
 from services.storage.domain.seal import seal
 from services.storage.store.charge import Charge
-from services.storage.store.durable import sync_folder, write_file
+from services.storage.store.durable import forget, sync_folder, write_file
 from services.storage.store.pool import Pool
 from services.storage.store.refusal import ElementRefused
 from services.storage.store.sealed import read_sealed
@@ -46,8 +45,11 @@ class GcFile:
         temporary = layout.temporaries(writing.epoch) / self._path.name
         text = seal({"ran_at": ran_at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")})
         with health.preparing():
-            with contextlib.suppress(FileNotFoundError):
-                fs.unlink(temporary)  # of an attempt that the full disk refused
             write_file(fs, temporary, text)
-            fs.rename(temporary, self._path)
+            try:
+                fs.rename(temporary, self._path)
+            except OSError:
+                forget(fs, temporary)
+                raise
+        with health.committing():
             sync_folder(fs, layout.root)

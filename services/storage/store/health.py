@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from services.chassis.logs import get_logger
 from services.model.errors import StorageFull, StorageUnavailable
+from services.storage.store.durable import FolderNotSynced
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 SHORTAGE = frozenset({errno.EMFILE, errno.ENFILE})
@@ -44,12 +45,15 @@ class WriteHealth:
 
     @contextmanager
     def preparing(self) -> Iterator[None]:
-        """Around what can be undone: a full disk is `StorageFull`; any other failure stops the writing."""
+        """Around what can be undone: a full disk is `StorageFull`; any other failure stops the writing.
+
+        So does a folder's sync that failed, for whatever reason: see `FolderNotSynced`.
+        """
         self.require()
         try:
             yield
         except OSError as error:
-            if error.errno in FULL:
+            if error.errno in FULL and not isinstance(error, FolderNotSynced):
                 raise full() from error
             if error.errno in SHORTAGE:
                 log.warning("too many open files", error=str(error))

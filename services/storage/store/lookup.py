@@ -30,9 +30,12 @@ class Lookup:
         return document
 
     def require_not_destroyed(self, file_id: FileId) -> None:
-        """Raise `FileDeleted` or `FileExpired` if this element has destroyed that file: it never comes back."""
+        """Raise `FileDeleted` or `FileExpired` if this element has destroyed that file: it never comes back.
+
+        One that the index still knows is being destroyed at this moment: its line is in the log already.
+        """
         line = self._index.destroyed(file_id)
-        if line is None and not self._index.complete:
+        if line is None and (not self._index.complete or self._index.get(file_id) is not None):
             with reading():
                 line = self._destroyed.find(file_id)
         if line is not None and line.why is FileStatus.EXPIRED:

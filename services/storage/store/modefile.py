@@ -7,18 +7,17 @@ SE_MODE counts only where there is none. `changed_by` is whoever asked for the c
 
 from __future__ import annotations
 
-import contextlib
 from datetime import UTC, datetime
 from pathlib import Path
 
 from services.model.elements import Mode
-from services.model.errors import StorageFull
+from services.model.errors import ArtStoreError, StorageFull
 from services.model.ids import Subject
 from services.storage.domain.modes import ModeState
 from services.storage.domain.seal import seal
 from services.storage.store.charge import Charge
 from services.storage.store.disk import Disk
-from services.storage.store.durable import sync_folder, write_file
+from services.storage.store.durable import forget, sync_folder, write_file
 from services.storage.store.fs import FileSystem
 from services.storage.store.health import FULL, full
 from services.storage.store.layout import Layout
@@ -82,15 +81,18 @@ def change_mode(disk: Disk, journal: Journal, epoch: int, state: ModeState) -> N
     fs, layout, health = disk.fs, disk.layout, disk.health
     temporary = layout.temporaries(epoch) / f"mode.{state.revision}.json"
     with health.preparing():
-        with contextlib.suppress(FileNotFoundError):
-            fs.unlink(temporary)  # of an attempt that the full disk refused
         write_file(fs, temporary, encode_mode(state))
-    tx = journal.begin_mode(state.revision)
+    try:
+        tx = journal.begin_mode(state.revision)
+    except ArtStoreError:
+        forget(fs, temporary)
+        raise
     try:
         with health.committing():
             _replace(fs, layout, temporary)
     except StorageFull:
         journal.abort(tx)
+        forget(fs, temporary)
         raise
     journal.commit_mode(tx, state)
 

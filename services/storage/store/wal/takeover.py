@@ -25,7 +25,7 @@ from services.storage.store.wal import reading
 from services.storage.store.wal.journal import Done, Journal, Origin
 from services.storage.store.wal.kept import Kept, Source
 from services.storage.store.wal.reading import History
-from services.storage.store.wal.records import EPOCH_SHIFT, NO_FILE, Commit
+from services.storage.store.wal.records import EPOCH_SHIFT, NO_FILE, Begin, Commit
 from services.storage.store.wal.recovery import Recovery
 from services.storage.store.wal.segments import Segments
 from services.storage.store.wal.tail import Tail
@@ -77,6 +77,7 @@ def take_over(
         )
         return journal, source
     resolved = Recovery(disk, documents).settle(history)
+    _take_back(index, documents, [begin for begin, done in resolved if not done and begin.file_id != NO_FILE])
     commits = journal.start(resolved)
     index.resume(element, lineage, range(history.applied, history.last + 1))
     _replay(index, documents, DestroyedLog(disk), [*history.commits, *commits], journal.last)
@@ -115,6 +116,20 @@ def _set_aside(segments: Segments, reset: str, element: ElementUuid, history: Hi
         raise ElementRefused(f"SE_WAL_RESET names element {reset}, this is {element}: its journal stays where it is")
     aside = segments.set_aside(now)
     log.warning("the damaged journal was set aside", reason=history.damage, folder=str(aside))
+
+
+def _take_back(index: Index, documents: DocumentFiles, undone: Sequence[Begin]) -> None:
+    """Tell the index what became of changes that did not happen, durably, before the journal forgets them.
+
+    It may know of one: somebody read the file after a failed fsync, and then a power cut took what had been read.
+    """
+    present: list[Document] = []
+    for begin in undone:
+        with contextlib.suppress(FileNotFoundError, FileDamaged):
+            present.append(documents.read(begin.file_id, begin.name))
+    if undone:
+        index.put(present, gone=[begin.file_id for begin in undone])
+        index.settle()
 
 
 def _replay(
