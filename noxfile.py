@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent
 BIN = Path(sys.executable).parent
 TYPED = [name for name in ("services", "gateway", "clients", "tools", "tests", "noxfile.py") if (ROOT / name).exists()]
 
-TEST_FOLDERS = ("architecture", "unit", "contract", "service", "mesh")
+TEST_FOLDERS = ("architecture", "unit", "contract", "faults", "service", "mesh")
 """Fastest first."""
 OIDC_PROVIDER = "oidc-provider@9.13.3"
 """From npm: a certified OpenID provider, with which the `oidc` session tests."""
@@ -85,6 +85,19 @@ def oidc(session: nox.Session) -> None:
     quiet = ("--no-package-lock", "--no-save", "--no-fund", "--no-audit", "--ignore-scripts")
     session.run("npm", "install", *quiet, "--prefix", folder, OIDC_PROVIDER, external=True)
     session.run(BIN / "python", "-m", "pytest", "tests/oidc", *session.posargs)
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """A disk that fails in every way: `-- --full` for the full sizes, `--seed N` for the luck of an earlier run."""
+    arguments = list(session.posargs)
+    environment = {"FAULTS_FULL": "1"} if "--full" in arguments else {}
+    if "--seed" in arguments:
+        at = arguments.index("--seed")
+        environment["FAULTS_SEED"] = arguments[at + 1]
+        del arguments[at : at + 2]
+    rest = [each for each in arguments if each != "--full"]
+    session.run(BIN / "python", "-m", "pytest", "tests/faults", *rest, env=environment)
 
 
 @nox.session

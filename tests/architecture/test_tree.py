@@ -25,7 +25,7 @@ ROOTS = {
 }
 """All that may lie in the root; something new needs a room first, and a line in CONTRIBUTING.md."""
 
-TEST_ROOMS = {"architecture", "unit", "contract", "service", "mesh", "oidc", "bench", "doubles", "support"}
+TEST_ROOMS = {"architecture", "unit", "contract", "faults", "service", "mesh", "oidc", "bench", "doubles", "support"}
 
 SHARED = {"chassis", "model", "standalone"}
 """Packages of `services` that are not a process of their own."""

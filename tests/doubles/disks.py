@@ -30,7 +30,15 @@ class Call:
         shown = ("…" if isinstance(each, bytes | memoryview) else str(each) for each in self.arguments)
         return f"{self.name}({', '.join(shown)})"
 
+    @property
+    def changes(self) -> bool:
+        """Whether the disk differs after it, or what of it is durable."""
+        return self.name in CHANGING or (self.name == "open" and bool(self.arguments[1] & os.O_CREAT))
 
+
+CHANGING = frozenset(
+    ("write", "allocate", "truncate", "fsync", "fdatasync", "rename", "link", "unlink", "mkdir", "rmdir")
+)
 CALLS = [name for name in vars(FileSystem) if not name.startswith("_")]
 
 

@@ -1,4 +1,4 @@
-"""Each single call to the file system fails once, in each way that a disk fails."""
+"""Errors of a disk that mean something of their own; every call fails once in tests/faults."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ import errno
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from services.model.errors import ArtStoreError, NotFound, StorageFull, StorageUnavailable
+from services.model.errors import StorageUnavailable
 from services.model.files import FileAttributes, FileStatus
 from services.model.ids import FileId
 from services.storage.ports import Files
@@ -52,59 +51,6 @@ async def calls_of(folder: Path, disk: StrictDisk, action: Action) -> list[Call]
         return watched.calls[before:]
 
 
-async def present(files: Files, file_id: FileId) -> tuple[FileAttributes, bytes] | None:
-    try:
-        document = await files.find(file_id)
-    except NotFound:
-        return None
-    return document.attributes, await content_of(files, document.attributes)
-
-
-@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
-@pytest.mark.parametrize("action", [create, update, delete])
-async def test_after_any_failed_call_every_file_is_whole_or_absent(action: Action, code: int, memory: Path) -> None:
-    disk = await base(memory / "base")
-    calls = await calls_of(memory / "count", disk, action)
-    # A change begins with reading the present attributes: open, read, close.
-    reads = 0 if action is create else [call.name for call in calls].index("close") + 1
-    for number, call in enumerate(calls):
-        watched, answer = WatchedDisk(disk.copy()), None
-        refusal: ArtStoreError | None = None
-        async with opened(memory / f"at{number}", fs=watched, data_dir=ROOT) as element:
-            watched.fail_at(number, code)
-            try:
-                answer = await action(element.files)
-            except ArtStoreError as error:
-                refusal = error
-            watched.well()
-            assert isinstance(refusal, StorageFull | StorageUnavailable | None), call
-            here = [await present(element.files, each) for each in (FILE_ID, LATER_ID)]
-            if isinstance(refusal, StorageFull):
-                assert code != errno.EIO
-                assert element.files.writable, f"a full disk passes: {call}"
-                assert here[1] is None
-                assert here[0] is not None
-                assert here[0][0].revision == 1
-                assert not leftovers(watched), "the parts are removed"
-                assert (await element.files.room()).promised == 0
-                await action(element.files)  # it works again, without a restart
-            elif refusal is not None and number < reads:
-                assert element.files.writable, f"a failed read leaves no outcome unknown: {call}"
-            elif refusal is not None:
-                assert not element.files.writable, call
-                with pytest.raises(StorageUnavailable):
-                    await create(element.files)
-                with pytest.raises(StorageUnavailable, match="stopped writing"):
-                    await element.check_filesystem()
-        assert isinstance(watched.inner, StrictDisk)
-        async with opened(memory / f"again{number}", fs=watched.inner.crash(None), data_dir=ROOT) as element:
-            first, second = await present(element.files, FILE_ID), await present(element.files, LATER_ID)
-            assert first is not None
-            assert first[1] == OLD
-            assert second is None or second[1] == NEW
-            assert answer is None or answer in (first[0], second and second[0])
-
-
 @pytest.mark.parametrize("action", [create, update])
 async def test_an_error_of_a_folder_s_sync_is_never_a_full_disk(action: Action, memory: Path) -> None:
     """What the kernel could not write it may have dropped: whether the name is there, nobody knows."""
@@ -117,26 +63,6 @@ async def test_an_error_of_a_folder_s_sync_is_never_a_full_disk(action: Action, 
         with pytest.raises(StorageUnavailable):
             await action(element.files)
         assert not element.files.writable
-
-
-def leftovers(watched: WatchedDisk) -> list[str]:
-    assert isinstance(watched.inner, StrictDisk)
-    return [path for path in watched.inner.paths() if path.startswith("incoming/")]
-
-
-async def test_a_disk_that_takes_a_little_at_a_time_is_written_whole(memory: Path) -> None:
-    watched = WatchedDisk(StrictDisk(ROOT))
-
-    def little(call: Call) -> Any:
-        if call.name == "write" and len(call.arguments[1]) > 100:
-            return watched.inner.write(call.arguments[0], call.arguments[1][:100])
-        return None
-
-    async with opened(memory, fs=watched, data_dir=ROOT) as element:
-        watched.before = little
-        stored = await store(element.files, attributes(), OLD)
-        watched.well()
-        assert await content_of(element.files, stored) == OLD
 
 
 @pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from services.storage.store.durable import Folders, read_file, write_file
+from services.storage.store.durable import FolderNotSynced, Folders, read_file, write_file
 from services.storage.store.fs import FileSystem, Kind
 from tests.doubles.disks import StrictDisk, WatchedDisk
 
@@ -46,7 +46,7 @@ def test_a_folder_whose_sync_failed_does_not_count() -> None:
     disk = WatchedDisk(StrictDisk(ROOT))
     folders = Folders(disk, ROOT)
     disk.fail_at(2, 5)  # mkdir, open, fsync
-    with pytest.raises(OSError, match="fsync"):
+    with pytest.raises(FolderNotSynced):
         folders.ensure(ROOT / "files")
     disk.well()
     before = syncs(disk)

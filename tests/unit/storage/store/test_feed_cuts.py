@@ -23,9 +23,9 @@ from services.storage.domain.documents import Document
 from services.storage.domain.modes import ModeState
 from services.storage.store.element import Element
 from tests.doubles.disks import SKIPPED, PowerCut, StrictDisk, WatchedDisk
+from tests.support.power_cuts import Everything
 from tests.support.storage_store import opened, store
 from tests.unit.storage.samples import ANNA, FILE_ID, NOW, attributes
-from tests.unit.storage.store.test_power_cuts import Everything
 
 ROOT = Path("/strict/data")
 DAY = timedelta(days=1)

@@ -27,10 +27,10 @@ from services.storage.store.element import Element
 from services.storage.store.fs import FileSystem
 from tests.doubles.clock import FakeClock
 from tests.doubles.disks import SKIPPED, Call, PowerCut, StrictDisk, WatchedDisk
+from tests.support.power_cuts import LUCKS, ROOT
 from tests.support.storage_keeping import BY, Keeper, found
 from tests.support.storage_store import opened, store
 from tests.unit.storage.samples import FILE_ID, OTHER_ID, attributes
-from tests.unit.storage.store.test_power_cuts import LUCKS, ROOT
 
 GOOD, WRONG, KEPT = b"good" * 500, b"evil" * 500, b"kept" * 500
 Hands = Callable[[StrictDisk], None]

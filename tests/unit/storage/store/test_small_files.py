@@ -24,9 +24,7 @@ from services.storage.store.files import ElementFiles
 from services.storage.store.fs import CREATE
 from services.storage.store.small import SmallFile
 from tests.doubles.disks import StrictDisk, WatchedDisk
-from tests.support.storage_store import opened
-from tests.unit.storage.samples import FILE_ID, attributes
-from tests.unit.storage.store.test_power_cuts import (
+from tests.support.power_cuts import (
     LATER_ID,
     LUCKS,
     OLD,
@@ -41,6 +39,8 @@ from tests.unit.storage.store.test_power_cuts import (
     kept,
     state,
 )
+from tests.support.storage_store import opened
+from tests.unit.storage.samples import FILE_ID, attributes
 
 BESIDE_ID = FileId("01b20000-0000-7000-8000-000000000001")
 """In the folder of `LATER_ID`."""
