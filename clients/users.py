@@ -27,11 +27,11 @@ class SessionsClient:
         self._sessions = users_pb2_grpc.SessionServiceStub(channel)
         self._self = users_pb2_grpc.SelfServiceStub(channel)
 
-    async def login(self, username: str, password: str) -> Session:
-        """Raises `Unauthorized`, `AccountLocked`, `RateLimited`."""
+    async def login(self, username: str, password: str, totp: str = "") -> Session:
+        """`totp`: for who has a second factor. Raises `Unauthorized`, `AccountLocked`, `RateLimited`."""
         return await ask(
             self._sessions.Login,
-            pb.LoginRequest(username=username, password=password),
+            pb.LoginRequest(username=username, password=password, totp=totp),
             lambda answer: wire.session_from_proto(answer.session),
             seconds=PASSWORDS,
             metadata=metadata.bearer(None),
@@ -164,6 +164,16 @@ class UsersClient:
             pb.ResetPasswordRequest(id=user_id, new_password=new),
             _nothing,
             seconds=PASSWORDS,
+            metadata=metadata.bearer(on_behalf_of),
+        )
+
+    async def reset_totp(self, user_id: str, *, on_behalf_of: Identity | None) -> User:
+        """He has no second factor any more; his sessions end."""
+        return await ask(
+            self._control.ResetTotp,
+            pb.ResetTotpRequest(id=user_id),
+            lambda answer: wire.user_from_proto(answer.user),
+            seconds=UNARY,
             metadata=metadata.bearer(on_behalf_of),
         )
 

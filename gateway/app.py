@@ -14,6 +14,7 @@ from clients.maintenance import MaintenanceClient
 from clients.operations import OperationsClient
 from clients.query import QueryClient
 from clients.tokens import TokensClient
+from clients.totp import TotpClient
 from clients.users import SessionsClient, UsersClient
 from gateway.config import Settings
 from gateway.http import Health, Services, site
@@ -57,6 +58,7 @@ async def serve(settings: Settings) -> None:
             accounts=AccountsClient(channels["admin"]),
             sessions=SessionsClient(channels["admin"]),
             users=UsersClient(channels["admin"]),
+            second_factor=TotpClient(channels["admin"]),
             signing_keys=SigningKeysClient(channels["admin"]),
             ingest=IngesterClient(channels["ingester"]),
             documents=QueryClient(channels["query"]),

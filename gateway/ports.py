@@ -20,6 +20,7 @@ from services.model.identity import (
     AccountChange,
     AccountSecret,
     AccountStatus,
+    Enrolment,
     KeyInfo,
     Self,
     Session,
@@ -197,7 +198,7 @@ class Accounts(Protocol):
 class Sessions(Protocol):
     """People who log in, and what everybody may ask about himself."""
 
-    async def login(self, username: str, password: str) -> Session: ...
+    async def login(self, username: str, password: str, totp: str = "") -> Session: ...
 
     async def refresh(self, refresh_token: str) -> Session:
         """Spends the token; one that was spent before ends its session."""
@@ -210,6 +211,20 @@ class Sessions(Protocol):
     async def get_self(self, *, on_behalf_of: Identity | None) -> Self: ...
 
     async def change_password(self, current: str, new: str, *, on_behalf_of: Identity | None) -> None: ...
+
+
+class SecondFactor(Protocol):
+    """One's own."""
+
+    async def enrol_totp(self, current_password: str, *, on_behalf_of: Identity | None) -> Enrolment: ...
+
+    async def confirm_totp(self, totp: str, *, on_behalf_of: Identity | None) -> Sequence[str]: ...
+
+    async def replace_recovery_codes(
+        self, current_password: str, totp: str, *, on_behalf_of: Identity | None
+    ) -> Sequence[str]: ...
+
+    async def disable_totp(self, current_password: str, totp: str, *, on_behalf_of: Identity | None) -> None: ...
 
 
 class Users(Protocol):
@@ -235,6 +250,8 @@ class Users(Protocol):
     async def delete_user(self, user_id: str, *, on_behalf_of: Identity | None) -> None: ...
 
     async def reset_password(self, user_id: str, new: str, *, on_behalf_of: Identity | None) -> None: ...
+
+    async def reset_totp(self, user_id: str, *, on_behalf_of: Identity | None) -> User: ...
 
     async def unlock_user(self, user_id: str, *, on_behalf_of: Identity | None) -> User: ...
 

@@ -36,7 +36,7 @@ class LoginSessions(Resource):
     async def login(self, request: HttpRequest) -> Response[bytes]:
         """Begin a session."""
         asked = await decoding.json_body(request, LoginRequest)
-        return answers.json(session_of(await self._sessions.login(asked.username, asked.password)))
+        return answers.json(session_of(await self._sessions.login(asked.username, asked.password, asked.totp)))
 
     async def refresh(self, request: HttpRequest) -> Response[bytes]:
         """Go on with a session: the token is spent, another one comes."""

@@ -26,6 +26,7 @@ from gateway.http.search import Search
 from gateway.http.sessions import LoginSessions
 from gateway.http.signing_keys import SigningKeyRoutes
 from gateway.http.tokens import TokenRoutes
+from gateway.http.totp import TotpRoutes
 from gateway.http.unread import UnreadBodies
 from gateway.http.uploads import Uploads
 from gateway.http.users import AdminUsers
@@ -37,6 +38,7 @@ from gateway.ports import (
     Keeping,
     Maintenance,
     Operations,
+    SecondFactor,
     Sessions,
     SigningKeys,
     Tokens,
@@ -65,6 +67,7 @@ class Services:
     accounts: Accounts
     sessions: Sessions
     users: Users
+    second_factor: SecondFactor
     signing_keys: SigningKeys
     ingest: Ingest
     documents: Documents
@@ -93,6 +96,7 @@ def litestar(services: Services, health: Health, *, issuer: str, public_url: str
         DocumentKeeping(services.keeping, bearer),
         LoginSessions(services.sessions, bearer),
         TokenRoutes(services.token_states, bearer),
+        TotpRoutes(services.second_factor, bearer),
         SigningKeyRoutes(services.signing_keys, bearer),
         AdminUsers(services.users, bearer, base=BASE),
         ServiceAccounts(services.accounts, bearer, base=BASE),

@@ -44,6 +44,7 @@ class AdminUsers(Resource):
             patch(one)(self.update),
             delete(one)(self.delete),
             post(f"{one}/reset-password")(self.reset_password),
+            post(f"{one}/reset-totp")(self.reset_totp),
             post(f"{one}/unlock")(self.unlock),
         ]
 
@@ -90,6 +91,11 @@ class AdminUsers(Resource):
         asked = await decoding.json_body(request, PasswordReset)
         await self._users.reset_password(_id(user_id), asked.new_password, on_behalf_of=identity)
         return answers.nothing()
+
+    async def reset_totp(self, request: HttpRequest, user_id: FromPath[str]) -> Response[bytes]:
+        """He has no second factor any more; his sessions end."""
+        identity = await self._bearer(request)
+        return answers.json(user_of(await self._users.reset_totp(_id(user_id), on_behalf_of=identity)))
 
     async def unlock(self, request: HttpRequest, user_id: FromPath[str]) -> Response[bytes]:
         """He may try again."""

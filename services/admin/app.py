@@ -27,6 +27,7 @@ from services.admin.store.operations import PostgresOperations
 from services.admin.store.registry import PostgresRegistry
 from services.admin.store.roles import ensure_reader
 from services.admin.store.sealing import Sealer
+from services.admin.store.second_factors import PostgresSecondFactors
 from services.admin.store.sessions import PostgresLoginGuard, PostgresSessions
 from services.admin.store.users import PostgresUsers
 from services.admin.usecases.access_tokens import AccessTokens
@@ -59,6 +60,15 @@ from services.admin.usecases.rotate_keys import ListSigningKeys, RotateKeys, Rot
 from services.admin.usecases.rotate_system_secret import RotateSystemSecret
 from services.admin.usecases.run_element import CollectElementGarbage, LookIntoElement, TransitionElementMode
 from services.admin.usecases.run_operations import RunOperations
+from services.admin.usecases.second_factor import (
+    ConfirmTotp,
+    DisableTotp,
+    EnrolTotp,
+    Person,
+    ReplaceRecoveryCodes,
+    ResetTotp,
+    SpendCode,
+)
 from services.admin.usecases.select_element import AvoidElement, SelectElement
 from services.admin.usecases.sessions import Login, Logout, PruneSessions, Refresh
 from services.admin.usecases.standing import Standing
@@ -115,6 +125,7 @@ async def serve(settings: Settings) -> None:
         elements, registry = PostgresElements(database), PostgresRegistry(database)
         accounts = PostgresAccounts(database)
         users, sessions, guard = PostgresUsers(database), PostgresSessions(database), PostgresLoginGuard(database)
+        factors = PostgresSecondFactors(database, sealer)
         passwords = await process.enter(Argon2Passwords())
         issuers = read_issuers(settings.trusted_issuers_file) if settings.trusted_issuers_file else []
         standing = Standing(accounts=accounts, users=users, issuers=issuers)
@@ -135,12 +146,14 @@ async def serve(settings: Settings) -> None:
         )
         check = CheckPassword(
             users=users,
+            spend_code=SpendCode(factors=factors, clock=clock),
             guard=guard,
             passwords=passwords,
             clock=clock,
             limit=settings.login_failures,
             lock=settings.login_lock,
         )
+        person = Person(users=users, accounts=accounts)
         refresh_lifetime = settings.refresh_lifetime
         prepare = Prepare(
             keys.ensure,
@@ -253,6 +266,15 @@ async def serve(settings: Settings) -> None:
                     update_user=UpdateUser(users=users, standing=standing, clock=clock),
                     delete_user=DeleteUser(users=users, standing=standing),
                     reset_password=ResetPassword(users=users, guard=guard, standing=standing, passwords=passwords),
+                    totp=rpc.TotpUseCases(
+                        enrol=EnrolTotp(
+                            person=person, check=check, factors=factors, clock=clock, issuer=settings.issuer
+                        ),
+                        confirm=ConfirmTotp(person=person, factors=factors, clock=clock),
+                        replace_codes=ReplaceRecoveryCodes(person=person, check=check, factors=factors),
+                        disable=DisableTotp(person=person, check=check, factors=factors),
+                        reset=ResetTotp(users=users, factors=factors, standing=standing, clock=clock),
+                    ),
                     unlock_user=UnlockUser(users=users, guard=guard, standing=standing, clock=clock),
                 ),
             ),

@@ -13,6 +13,7 @@ from services.admin.domain.listing import ElementFilter, Position
 from services.admin.domain.operations import Order, Task
 from services.admin.domain.places import Place
 from services.admin.domain.registry import Entry, Located
+from services.admin.domain.second_factor import Factor
 from services.admin.domain.sync import Known
 from services.admin.domain.sync import Place as SyncPlace
 from services.admin.domain.users import AdminUser
@@ -137,6 +138,41 @@ class UserStore(Protocol):
         ...
 
 
+class SecondFactors(Protocol):
+    """People's second factors; secrets are kept so that whoever reads the store cannot use them. All by user id."""
+
+    async def find(self, user_id: str) -> Factor | None:
+        """The one that was begun or confirmed last."""
+        ...
+
+    async def enrol(self, user_id: str, factor: Factor) -> bool:
+        """Keep one that is not confirmed, in place of another such; False, and nothing, where one is confirmed."""
+        ...
+
+    async def confirm(self, user_id: str, factor: Factor, step: int, codes: Sequence[bytes], now: datetime) -> bool:
+        """From now on logins need it, `step` is used up, and these are the SHA-256 of the recovery codes.
+
+        His sessions end. False, and nothing, unless `factor` is still the one that was begun, and not confirmed.
+        """
+        ...
+
+    async def spend_step(self, user_id: str, step: int) -> bool:
+        """Use the code of `step` up, and all before; False where it was. Of many at once, one is told True."""
+        ...
+
+    async def spend_code(self, user_id: str, code_sha256: bytes) -> bool:
+        """Use a recovery code up; False where there is no such. Of many at once, one is told True."""
+        ...
+
+    async def replace_codes(self, user_id: str, codes: Sequence[bytes]) -> None:
+        """Only these recovery codes count from now on."""
+        ...
+
+    async def remove(self, user_id: str) -> None:
+        """He has none any more, nor any session."""
+        ...
+
+
 class LoginGuard(Protocol):
     """Counts tries of passwords, of names that exist and of others alike, by name in lower case."""
 
@@ -161,7 +197,7 @@ class SessionStore(Protocol):
     """Refresh tokens, by SHA-256: each is good for one use, and those of one session end together."""
 
     async def begin(self, token_sha256: bytes, user: AdminUser, expires_at: datetime) -> bool:
-        """A new session; False, and none, if the user has another password now or is not active."""
+        """A new session; False, and none, if he has another password or second factor now, or is not active."""
         ...
 
     async def spend(

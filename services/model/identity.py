@@ -124,6 +124,19 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True)
+class Enrolment:
+    """What a device must know to be somebody's second factor; nobody can ask for it again."""
+
+    secret: str
+    """In base32."""
+    uri: str
+    """The same as an otpauth: address."""
+
+    def __repr__(self) -> str:
+        return "Enrolment()"  # never the secret: reprs end in logs
+
+
+@dataclass(frozen=True, slots=True)
 class Self:
     """Who is behind a token."""
 

@@ -13,6 +13,7 @@ from services.admin.domain.keys import SigningKey
 from services.admin.domain.listing import ElementFilter, Position
 from services.admin.domain.places import Place
 from services.admin.domain.registry import Entry, Located, supersedes
+from services.admin.domain.second_factor import Factor
 from services.admin.domain.sync import Known
 from services.admin.domain.sync import Place as SyncPlace
 from services.admin.domain.users import AdminUser
@@ -145,6 +146,61 @@ class MemoryUsers:
         self.users = [replace(each, last_login_at=at) if each.id == user_id else each for each in self.users]
 
 
+class MemorySecondFactors:
+    """Fills `ports.SecondFactors`."""
+
+    def __init__(self, users: MemoryUsers, sessions: MemorySessions) -> None:
+        self._users = users
+        self._sessions = sessions
+        self.factors: dict[str, Factor] = {}
+        self.steps: dict[str, int] = {}
+        self.codes: dict[str, set[bytes]] = {}
+
+    async def find(self, user_id: str) -> Factor | None:
+        return self.factors.get(user_id)
+
+    async def enrol(self, user_id: str, factor: Factor) -> bool:
+        known = self.factors.get(user_id)
+        if known is not None and known.confirmed:
+            return False
+        self.factors[user_id], self.steps[user_id] = factor, 0
+        return True
+
+    async def confirm(self, user_id: str, factor: Factor, step: int, codes: Sequence[bytes], now: datetime) -> bool:
+        if self.factors.get(user_id) != factor or factor.confirmed:
+            return False
+        self.factors[user_id], self.steps[user_id] = replace(factor, confirmed=True), step
+        self.codes[user_id] = set(codes)
+        self._show(user_id, enabled=True)
+        return True
+
+    async def spend_step(self, user_id: str, step: int) -> bool:
+        known = self.factors.get(user_id)
+        if known is None or not known.confirmed or self.steps[user_id] >= step:
+            return False
+        self.steps[user_id] = step
+        return True
+
+    async def spend_code(self, user_id: str, code_sha256: bytes) -> bool:
+        if code_sha256 not in self.codes.get(user_id, set()):
+            return False
+        self.codes[user_id].remove(code_sha256)
+        return True
+
+    async def replace_codes(self, user_id: str, codes: Sequence[bytes]) -> None:
+        self.codes[user_id] = set(codes)
+
+    async def remove(self, user_id: str) -> None:
+        for kept in (self.factors, self.steps, self.codes):
+            kept.pop(user_id, None)
+        self._show(user_id, enabled=False)
+
+    def _show(self, user_id: str, *, enabled: bool) -> None:
+        users = self._users.users
+        self._users.users = [replace(each, totp_enabled=enabled) if each.id == user_id else each for each in users]
+        self._sessions.end_all(user_id)
+
+
 class MemoryLoginGuard:
     """Fills `ports.LoginGuard`."""
 
@@ -193,6 +249,8 @@ class MemorySessions:
     async def begin(self, token_sha256: bytes, user: AdminUser, expires_at: datetime) -> bool:
         present = await self.users.get(user.id)
         if present is None or present.password_hash != user.password_hash or not present.scopes:
+            return False
+        if present.totp_enabled != user.totp_enabled:
             return False
         self.tokens[token_sha256] = KeptToken(next(self._families), user.id, expires_at)
         return True

@@ -128,6 +128,8 @@ def channel(mesh: Mesh) -> Iterator[grpc.Channel]:
         yield made
 
 
+OF_PEOPLE = ("/ChangePassword", "/EnrolTotp", "/ConfirmTotp", "/ReplaceRecoveryCodes", "/DisableTotp")
+"""Only people have a password and a second factor."""
 REFUSED = {"401": grpc.StatusCode.UNAUTHENTICATED, "403": grpc.StatusCode.PERMISSION_DENIED}
 STREAM_SECONDS = 1.0
 """How long a stream that is let through is listened to."""
@@ -147,7 +149,7 @@ def test_the_rpcs_let_through_whom_the_table_says(
             )
         else:
             wants = expected(ANYBODY if needs == "anybody" else needs, holder)
-            own = name.endswith("/ChangePassword") and not holder.startswith("role")
+            own = name.endswith(OF_PEOPLE) and not holder.startswith("role")
             through = code not in REFUSED.values() or (own and HOLDERS[holder] is not None)
             right = through if wants == "through" else code is REFUSED[wants]
         if not right or code is grpc.StatusCode.INTERNAL:

@@ -17,6 +17,7 @@ from services.admin.usecases.check_password import CheckPassword
 from services.admin.usecases.key_ring import KeyRing
 from services.admin.usecases.own_account import ChangePassword, GetSelf
 from services.admin.usecases.passwords import common
+from services.admin.usecases.second_factor import SpendCode
 from services.admin.usecases.sessions import Login, Logout, PruneSessions, Refresh
 from services.admin.usecases.standing import Standing
 from services.admin.usecases.users import CreateUser, DeleteUser, ResetPassword, UnlockUser, UpdateUser
@@ -24,7 +25,14 @@ from services.chassis.caller import Identity
 from services.model.errors import RateLimited, Unauthorized
 from services.model.identity import SCOPES, Session, UserRole
 from services.model.ids import Subject
-from tests.doubles.admin_stores import MemoryAccounts, MemoryKeys, MemoryLoginGuard, MemorySessions, MemoryUsers
+from tests.doubles.admin_stores import (
+    MemoryAccounts,
+    MemoryKeys,
+    MemoryLoginGuard,
+    MemorySecondFactors,
+    MemorySessions,
+    MemoryUsers,
+)
 from tests.doubles.clock import FakeClock
 from tests.support.admin_things import NOW, account
 
@@ -63,13 +71,20 @@ class House:
         self.clock = FakeClock(NOW)
         self.guard, self.sessions = MemoryLoginGuard(), MemorySessions()
         self.users = MemoryUsers(self.sessions, self.guard)
+        self.factors = MemorySecondFactors(self.users, self.sessions)
         self.accounts = MemoryAccounts(account(client_id="sa_boss"), account(client_id="sa_less", scopes=SCOPES[4:]))
         self.passwords = PlainPasswords()
         self.ring = KeyRing(keys=MemoryKeys(), clock=self.clock)
         tokens = AccessTokens(keys=self.ring, issuer="https://i", audience="artstore", lifetime=timedelta(minutes=30))
         standing = Standing(accounts=self.accounts, users=self.users)
         self.check = CheckPassword(
-            users=self.users, guard=self.guard, passwords=self.passwords, clock=self.clock, limit=5, lock=LOCK
+            users=self.users,
+            spend_code=SpendCode(factors=self.factors, clock=self.clock),
+            guard=self.guard,
+            passwords=self.passwords,
+            clock=self.clock,
+            limit=5,
+            lock=LOCK,
         )
         shared: dict[str, Any] = {"users": self.users, "sessions": self.sessions, "tokens": tokens, "clock": self.clock}
         self.login = Login(check=self.check, lifetime=WEEK, **shared)

@@ -9,6 +9,7 @@ from gateway.http.openapi.keeping import KEEPING
 from gateway.http.openapi.keys import KEYS
 from gateway.http.openapi.maintenance import MAINTENANCE
 from gateway.http.openapi.parts import Json, answer, errors, header, json_of, operation, path_id, query_of, ref
+from gateway.http.openapi.totp import TOTP
 from gateway.http.openapi.users import SESSIONS, USERS
 from gateway.http.openapi.work import WORK
 from gateway.http.schemas.files import ContentQuery, File, FilePage, FileUpdate, UploadMetadata
@@ -163,5 +164,6 @@ SYSTEM: Json = {
 }  # fmt: skip
 
 PATHS: Json = {
-    **AUTH, **SESSIONS, **KEYS, **ACCOUNTS, **USERS, **FILES, **ELEMENTS, **MAINTENANCE, **KEEPING, **WORK, **SYSTEM
+    **AUTH, **SESSIONS, **TOTP, **KEYS, **ACCOUNTS, **USERS, **FILES, **ELEMENTS, **MAINTENANCE, **KEEPING, **WORK,
+    **SYSTEM,
 }  # fmt: skip

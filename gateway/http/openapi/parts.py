@@ -33,6 +33,7 @@ from gateway.http.schemas.keys import Key, KeyList
 from gateway.http.schemas.maintenance import DiscoveredElement, ElementFilesQuery, ElementNow, ModeTransition
 from gateway.http.schemas.operations import OperationPage, OperationShown, OperationsQuery, SyncQuery
 from gateway.http.schemas.search import FilesQuery, SearchAnswer, SearchBody
+from gateway.http.schemas.totp import RecoveryCodes, TotpConfirmation, TotpEnrolment, TotpProof, TotpSecret
 from gateway.http.schemas.users import (
     AdminUser,
     AdminUserPage,
@@ -56,6 +57,7 @@ _STRUCTS: list[type[msgspec.Struct]] = [
     ErrorAnswer,
     ServiceAccount, ServiceAccountWithSecret, ServiceAccountPage, ServiceAccountsQuery, NewServiceAccount,
     ServiceAccountUpdate, SecretRotation, Key, KeyList, LoginRequest, LoginAnswer, RefreshRequest, Me,
+    TotpEnrolment, TotpSecret, TotpConfirmation, TotpProof, RecoveryCodes,
     PasswordChange, AdminUser, AdminUserPage, AdminUsersQuery, NewAdminUser, AdminUserUpdate, PasswordReset,
     ElementNow, ElementFilesQuery, ModeTransition, DiscoveredElement, ElementAddress, ElementUpdate, ElementRemoval,
     OperationShown, OperationPage, OperationsQuery, SyncQuery,

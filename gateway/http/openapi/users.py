@@ -107,6 +107,14 @@ USERS: Json = {
             responses={"204": answer("Changed."), **errors(400, 401, 403, 404, 413, 415, 429)},
         )
     },
+    "/admin-users/{user_id}/reset-totp": {
+        "post": operation(
+            _TAG, "resetTotp", "Take a user's second factor away",
+            description="For who has lost it. His sessions end.",
+            parameters=[_ID],
+            responses={"200": answer("As he is now.", json_of(AdminUser)), **errors(400, 401, 403, 404)},
+        )
+    },
     "/admin-users/{user_id}/unlock": {
         "post": operation(
             _TAG, "unlockAdminUser", "Let a user try again who is locked out",

@@ -22,6 +22,10 @@ NewPassword = Annotated[
     ),
 ]
 RefreshToken = Annotated[str, Meta(max_length=1024, description="Opaque; good for one use.")]
+Totp = Annotated[
+    str,
+    Meta(max_length=64, description="The code that the device shows, or a recovery code; for who has a second factor."),
+]
 Text = Annotated[str, Meta(max_length=200)]
 
 
@@ -30,6 +34,7 @@ class LoginRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     username: Annotated[str, Meta(max_length=256)]
     password: Password
+    totp: Totp = ""
 
     def __repr__(self) -> str:
         return f"LoginRequest({self.username!r})"

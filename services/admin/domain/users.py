@@ -39,6 +39,8 @@ class AdminUser:
     last_login_at: datetime | None = None
     locked_until: datetime | None = None
     """As the count of failures has it; not changed with the user."""
+    totp_enabled: bool = False
+    """A login needs a second factor; not changed with the user."""
 
     @property
     def scopes(self) -> tuple[str, ...]:
@@ -52,7 +54,7 @@ class AdminUser:
             id=self.id, username=self.username, role=self.role,
             status=UserStatus.LOCKED if locked else self.status, created_at=self.created_at,
             full_name=self.full_name, email=self.email, locked_until=self.locked_until if locked else None,
-            last_login_at=self.last_login_at,
+            last_login_at=self.last_login_at, totp_enabled=self.totp_enabled,
         )  # fmt: skip
 
 

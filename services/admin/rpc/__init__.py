@@ -20,6 +20,7 @@ from artstore.admin.v1 import (
     operations_pb2,
     registry_pb2,
     registry_pb2_grpc,
+    totp_pb2,
     users_pb2,
 )
 
@@ -32,7 +33,7 @@ from services.admin.rpc.keys import KeyUseCases, add_keys_to
 from services.admin.rpc.maintenance import ElementLiveServicer, ElementMaintenanceServicer
 from services.admin.rpc.operations import OperationUseCases, add_operations_to
 from services.admin.rpc.registry import RegistryRepairServicer, RegistryWriteServicer
-from services.admin.rpc.users import UserUseCases, add_users_to
+from services.admin.rpc.users import TotpUseCases, UserUseCases, add_users_to
 from services.admin.usecases.change_account import DeleteAccount, RotateAccountSecret, UpdateAccount
 from services.admin.usecases.change_element import RemoveElement, UpdateElement
 from services.admin.usecases.create_account import CreateAccount
@@ -125,9 +126,9 @@ def add_to(server: grpc.aio.Server, can: UseCases) -> list[str]:
     keeping = add_keeping_to(server, can.keeping, can.standing)
     files = (
         *(accounts_pb2, auth_pb2, elements_pb2, health_pb2, keys_pb2),
-        *(maintenance_pb2, operations_pb2, registry_pb2, users_pb2),
+        *(maintenance_pb2, operations_pb2, registry_pb2, totp_pb2, users_pb2),
     )
     return [*keeping, *(service.full_name for file in files for service in file.DESCRIPTOR.services_by_name.values())]
 
 
-__all__ = ["KeepingUseCases", "KeyUseCases", "OperationUseCases", "UseCases", "UserUseCases", "add_to"]
+__all__ = ["KeepingUseCases", "KeyUseCases", "OperationUseCases", "TotpUseCases", "UseCases", "UserUseCases", "add_to"]

@@ -6,11 +6,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
+from artstore.admin.v1 import totp_pb2 as totp
+from artstore.admin.v1 import totp_pb2_grpc, users_pb2_grpc
 from artstore.admin.v1 import users_pb2 as pb
-from artstore.admin.v1 import users_pb2_grpc
 
 from clients import wire
 from services.admin.usecases.own_account import ChangePassword, GetSelf
+from services.admin.usecases.second_factor import (
+    ConfirmTotp,
+    DisableTotp,
+    EnrolTotp,
+    ReplaceRecoveryCodes,
+    ResetTotp,
+)
 from services.admin.usecases.sessions import Login, Logout, Refresh
 from services.admin.usecases.users import (
     CreateUser,
@@ -29,6 +37,17 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TotpUseCases:
+    """All that can be done with second factors."""
+
+    enrol: EnrolTotp
+    confirm: ConfirmTotp
+    replace_codes: ReplaceRecoveryCodes
+    disable: DisableTotp
+    reset: ResetTotp
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UserUseCases:
     """All that people can do, and that can be done with them."""
 
@@ -44,6 +63,7 @@ class UserUseCases:
     delete_user: DeleteUser
     reset_password: ResetPassword
     unlock_user: UnlockUser
+    totp: TotpUseCases
 
 
 def add_users_to(server: grpc.aio.Server, can: UserUseCases) -> None:
@@ -52,6 +72,31 @@ def add_users_to(server: grpc.aio.Server, can: UserUseCases) -> None:
     users_pb2_grpc.add_SelfServiceServicer_to_server(SelfServicer(can), server)
     users_pb2_grpc.add_UserReadServiceServicer_to_server(UserReadServicer(can), server)
     users_pb2_grpc.add_UserControlServiceServicer_to_server(UserControlServicer(can), server)
+    totp_pb2_grpc.add_TotpServiceServicer_to_server(TotpServicer(can.totp), server)
+
+
+class TotpServicer(totp_pb2_grpc.TotpServiceServicer):
+    """See totp.proto."""
+
+    def __init__(self, can: TotpUseCases) -> None:
+        self._can = can
+
+    async def EnrolTotp(self, request: totp.EnrolTotpRequest, context: Context) -> totp.EnrolTotpResponse:
+        enrolment = await self._can.enrol(request.current_password, by=caller().user)
+        return totp.EnrolTotpResponse(secret=enrolment.secret, uri=enrolment.uri)
+
+    async def ConfirmTotp(self, request: totp.ConfirmTotpRequest, context: Context) -> totp.ConfirmTotpResponse:
+        return totp.ConfirmTotpResponse(recovery_codes=await self._can.confirm(request.totp, by=caller().user))
+
+    async def ReplaceRecoveryCodes(
+        self, request: totp.ReplaceRecoveryCodesRequest, context: Context
+    ) -> totp.ReplaceRecoveryCodesResponse:
+        codes = await self._can.replace_codes(request.current_password, request.totp, by=caller().user)
+        return totp.ReplaceRecoveryCodesResponse(recovery_codes=codes)
+
+    async def DisableTotp(self, request: totp.DisableTotpRequest, context: Context) -> totp.DisableTotpResponse:
+        await self._can.disable(request.current_password, request.totp, by=caller().user)
+        return totp.DisableTotpResponse()
 
 
 class SessionServicer(users_pb2_grpc.SessionServiceServicer):
@@ -61,7 +106,7 @@ class SessionServicer(users_pb2_grpc.SessionServiceServicer):
         self._can = can
 
     async def Login(self, request: pb.LoginRequest, context: Context) -> pb.LoginResponse:
-        session = await self._can.login(request.username, request.password)
+        session = await self._can.login(request.username, request.password, request.totp)
         return pb.LoginResponse(session=wire.session_to_proto(session))
 
     async def Refresh(self, request: pb.RefreshRequest, context: Context) -> pb.RefreshResponse:
@@ -140,3 +185,7 @@ class UserControlServicer(users_pb2_grpc.UserControlServiceServicer):
     async def UnlockUser(self, request: pb.UnlockUserRequest, context: Context) -> pb.UnlockUserResponse:
         user = await self._can.unlock_user(parse_uuid(request.id, field="id"), by=caller().user)
         return pb.UnlockUserResponse(user=wire.user_to_proto(user))
+
+    async def ResetTotp(self, request: pb.ResetTotpRequest, context: Context) -> pb.ResetTotpResponse:
+        user = await self._can.totp.reset(parse_uuid(request.id, field="id"), by=caller().user)
+        return pb.ResetTotpResponse(user=wire.user_to_proto(user))

@@ -30,7 +30,8 @@ DELETE FROM admin.login_failures WHERE last_at < $1 AND (locked_until IS NULL OR
 """
 _BEGIN = """
 INSERT INTO admin.refresh_tokens (token_sha256, family, user_id, expires_at)
-SELECT $1, $2, id, $5 FROM admin.users WHERE id = $3 AND password_hash = $4 AND status = 'active' FOR SHARE
+SELECT $1, $2, id, $5 FROM admin.users
+WHERE id = $3 AND password_hash = $4 AND status = 'active' AND (totp_confirmed_at IS NOT NULL) = $6 FOR SHARE
 """
 _OWNER = "SELECT user_id FROM admin.refresh_tokens WHERE token_sha256 = $1"
 _FIND = """
@@ -78,7 +79,7 @@ class PostgresSessions:
         self._database = database
 
     async def begin(self, token_sha256: bytes, user: AdminUser, expires_at: datetime) -> bool:
-        values = (token_sha256, uuid4(), user.id, user.password_hash, expires_at)
+        values = (token_sha256, uuid4(), user.id, user.password_hash, expires_at, user.totp_enabled)
         return await self._database.execute(_BEGIN, *values) == 1
 
     async def spend(

@@ -22,7 +22,8 @@ LOCK = 0x61727473_75736572
 """Key of the advisory lock under which users are changed: "artsuser" in ASCII."""
 
 _SELECT = """
-SELECT u.id, u.username, password_hash, role, status, created_at, full_name, email, last_login_at, locked_until
+SELECT u.id, u.username, password_hash, role, status, created_at, full_name, email, last_login_at, locked_until,
+    totp_confirmed_at IS NOT NULL AS totp_enabled
 FROM admin.users AS u LEFT JOIN admin.login_failures AS f ON f.username = lower(u.username)
 """
 _FIND = f"{_SELECT} WHERE lower(u.username) = lower($1)"
@@ -129,4 +130,5 @@ def _user(row: asyncpg.Record) -> AdminUser:
         email=row["email"],
         last_login_at=row["last_login_at"],
         locked_until=row["locked_until"],
+        totp_enabled=row["totp_enabled"],
     )

@@ -44,6 +44,8 @@ class ChangePassword:
         """Raises `ValidationFailed`, `Unauthorized`, `AccountLocked`, `RateLimited`, `Forbidden` for an account."""
         if await self._accounts.find(by.subject):
             raise Forbidden("a service account has no password; its secret is rotated")
+        if await self._users.find(by.subject) is None:
+            raise Forbidden("there is no password of yours here")
         raise_for(self._passwords.problems(new, by.subject, "new_password"))
         user = await self._check(by.subject, current)
         hashed = await self._passwords.hash(new)

@@ -43,9 +43,9 @@ class Login:
         self._clock = clock
         self._lifetime = lifetime
 
-    async def __call__(self, username: str, password: str) -> Session:
-        """Raises `Unauthorized`, `AccountLocked`, `RateLimited`."""
-        user = await self._check(username, password)
+    async def __call__(self, username: str, password: str, code: str = "") -> Session:
+        """`code`: of the second factor, for who has one. Raises `Unauthorized`, `AccountLocked`, `RateLimited`."""
+        user = await self._check(username, password, code)
         sign, now, refresh = await self._tokens.signer(), self._clock.now(), new_refresh_token()
         if not await self._sessions.begin(hash_secret(refresh), user, now + self._lifetime):
             raise Unauthorized(WRONG)  # changed while the password was looked at

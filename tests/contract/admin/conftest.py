@@ -15,6 +15,7 @@ from services.admin.ports import (
     KeyStore,
     LoginGuard,
     OperationStore,
+    SecondFactors,
     SessionStore,
     UserStore,
 )
@@ -26,6 +27,7 @@ from services.admin.store.migrations import migrate_to, migrating, migrations
 from services.admin.store.operations import PostgresOperations
 from services.admin.store.registry import PostgresRegistry
 from services.admin.store.sealing import Sealer
+from services.admin.store.second_factors import PostgresSecondFactors
 from services.admin.store.sessions import PostgresLoginGuard, PostgresSessions
 from services.admin.store.users import PostgresUsers
 from tests.doubles.admin_operations import MemoryOperations
@@ -35,6 +37,7 @@ from tests.doubles.admin_stores import (
     MemoryKeys,
     MemoryLoginGuard,
     MemoryRegistry,
+    MemorySecondFactors,
     MemorySessions,
     MemoryUsers,
 )
@@ -55,6 +58,7 @@ class Stores:
     guard: LoginGuard
     sessions: SessionStore
     operations: OperationStore
+    factors: SecondFactors
 
 
 @pytest.fixture
@@ -74,7 +78,10 @@ def stores(request: pytest.FixtureRequest) -> Stores:
         guard, sessions = MemoryLoginGuard(), MemorySessions()
         users = MemoryUsers(sessions, guard)
         registry = MemoryRegistry(elements)
-        return Stores(MemoryAccounts(), users, MemoryKeys(), elements, registry, guard, sessions, MemoryOperations())
+        factors = MemorySecondFactors(users, sessions)
+        return Stores(
+            MemoryAccounts(), users, MemoryKeys(), elements, registry, guard, sessions, MemoryOperations(), factors
+        )
     database = cast("Database", request.getfixturevalue("database"))
     return Stores(
         PostgresAccounts(database),
@@ -85,6 +92,7 @@ def stores(request: pytest.FixtureRequest) -> Stores:
         PostgresLoginGuard(database),
         PostgresSessions(database),
         PostgresOperations(database),
+        PostgresSecondFactors(database, Sealer(KEY_ENCRYPTION_KEY)),
     )
 
 
@@ -106,6 +114,11 @@ def guard(stores: Stores) -> LoginGuard:
 @pytest.fixture
 def sessions(stores: Stores) -> SessionStore:
     return stores.sessions
+
+
+@pytest.fixture
+def factors(stores: Stores) -> SecondFactors:
+    return stores.factors
 
 
 @pytest.fixture

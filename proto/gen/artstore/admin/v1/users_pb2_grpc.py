@@ -460,6 +460,11 @@ class UserControlServiceStub:
                 request_serializer=artstore_dot_admin_dot_v1_dot_users__pb2.ResetPasswordRequest.SerializeToString,
                 response_deserializer=artstore_dot_admin_dot_v1_dot_users__pb2.ResetPasswordResponse.FromString,
                 _registered_method=True)
+        self.ResetTotp = channel.unary_unary(
+                '/artstore.admin.v1.UserControlService/ResetTotp',
+                request_serializer=artstore_dot_admin_dot_v1_dot_users__pb2.ResetTotpRequest.SerializeToString,
+                response_deserializer=artstore_dot_admin_dot_v1_dot_users__pb2.ResetTotpResponse.FromString,
+                _registered_method=True)
         self.UnlockUser = channel.unary_unary(
                 '/artstore.admin.v1.UserControlService/UnlockUser',
                 request_serializer=artstore_dot_admin_dot_v1_dot_users__pb2.UnlockUserRequest.SerializeToString,
@@ -499,6 +504,13 @@ class UserControlServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ResetTotp(self, request, context):
+        """Take a user's second factor away, who has lost it; his sessions end. NOT_FOUND, FORBIDDEN.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def UnlockUser(self, request, context):
         """Let a user try again who is locked out after too many failures. NOT_FOUND.
         """
@@ -528,6 +540,11 @@ def add_UserControlServiceServicer_to_server(servicer, server):
                     servicer.ResetPassword,
                     request_deserializer=artstore_dot_admin_dot_v1_dot_users__pb2.ResetPasswordRequest.FromString,
                     response_serializer=artstore_dot_admin_dot_v1_dot_users__pb2.ResetPasswordResponse.SerializeToString,
+            ),
+            'ResetTotp': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResetTotp,
+                    request_deserializer=artstore_dot_admin_dot_v1_dot_users__pb2.ResetTotpRequest.FromString,
+                    response_serializer=artstore_dot_admin_dot_v1_dot_users__pb2.ResetTotpResponse.SerializeToString,
             ),
             'UnlockUser': grpc.unary_unary_rpc_method_handler(
                     servicer.UnlockUser,
@@ -644,6 +661,33 @@ class UserControlService:
             '/artstore.admin.v1.UserControlService/ResetPassword',
             artstore_dot_admin_dot_v1_dot_users__pb2.ResetPasswordRequest.SerializeToString,
             artstore_dot_admin_dot_v1_dot_users__pb2.ResetPasswordResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResetTotp(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/artstore.admin.v1.UserControlService/ResetTotp',
+            artstore_dot_admin_dot_v1_dot_users__pb2.ResetTotpRequest.SerializeToString,
+            artstore_dot_admin_dot_v1_dot_users__pb2.ResetTotpResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -188,6 +188,8 @@ class UserControlServiceStub:
     """Remove a user; his sessions end. NOT_FOUND, CONFLICT for the last administrator."""
     ResetPassword: _grpc.UnaryUnaryMultiCallable[_users_pb2.ResetPasswordRequest, _users_pb2.ResetPasswordResponse]
     """Give a user another password; his sessions end, and a lock does. NOT_FOUND, FORBIDDEN."""
+    ResetTotp: _grpc.UnaryUnaryMultiCallable[_users_pb2.ResetTotpRequest, _users_pb2.ResetTotpResponse]
+    """Take a user's second factor away, who has lost it; his sessions end. NOT_FOUND, FORBIDDEN."""
     UnlockUser: _grpc.UnaryUnaryMultiCallable[_users_pb2.UnlockUserRequest, _users_pb2.UnlockUserResponse]
     """Let a user try again who is locked out after too many failures. NOT_FOUND."""
 
@@ -204,6 +206,8 @@ class UserControlServiceAsyncStub(UserControlServiceStub):
     """Remove a user; his sessions end. NOT_FOUND, CONFLICT for the last administrator."""
     ResetPassword: _aio.UnaryUnaryMultiCallable[_users_pb2.ResetPasswordRequest, _users_pb2.ResetPasswordResponse]  # type: ignore[assignment]
     """Give a user another password; his sessions end, and a lock does. NOT_FOUND, FORBIDDEN."""
+    ResetTotp: _aio.UnaryUnaryMultiCallable[_users_pb2.ResetTotpRequest, _users_pb2.ResetTotpResponse]  # type: ignore[assignment]
+    """Take a user's second factor away, who has lost it; his sessions end. NOT_FOUND, FORBIDDEN."""
     UnlockUser: _aio.UnaryUnaryMultiCallable[_users_pb2.UnlockUserRequest, _users_pb2.UnlockUserResponse]  # type: ignore[assignment]
     """Let a user try again who is locked out after too many failures. NOT_FOUND."""
 
@@ -241,6 +245,14 @@ class UserControlServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_users_pb2.ResetPasswordResponse, _abc.Awaitable[_users_pb2.ResetPasswordResponse]]:
         """Give a user another password; his sessions end, and a lock does. NOT_FOUND, FORBIDDEN."""
+
+    @_abc_1.abstractmethod
+    def ResetTotp(
+        self,
+        request: _users_pb2.ResetTotpRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_users_pb2.ResetTotpResponse, _abc.Awaitable[_users_pb2.ResetTotpResponse]]:
+        """Take a user's second factor away, who has lost it; his sessions end. NOT_FOUND, FORBIDDEN."""
 
     @_abc_1.abstractmethod
     def UnlockUser(
