@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import time
 from collections.abc import Iterator
@@ -38,8 +39,12 @@ def code(secret: str, steps: int = 0) -> str:
     return totp.generate(int(time.time()) + 30 * steps).decode()
 
 
-async def kept(mesh: Mesh, person: dict[str, Any]) -> dict[str, Any]:
+def kept(mesh: Mesh, person: dict[str, Any]) -> dict[str, Any]:
     """Its row in the database."""
+    return asyncio.run(_kept(mesh, person))
+
+
+async def _kept(mesh: Mesh, person: dict[str, Any]) -> dict[str, Any]:
     connection = await asyncpg.connect(psutil.Process(mesh.pid("admin")).environ()["AM_POSTGRES_DSN"])
     try:
         return dict(await connection.fetchrow("SELECT * FROM admin.users WHERE id = $1", person["id"]) or {})
@@ -47,7 +52,7 @@ async def kept(mesh: Mesh, person: dict[str, Any]) -> dict[str, Any]:
         await connection.close()
 
 
-async def test_from_the_first_code_to_the_lost_device(mesh: Mesh, client: httpx.Client, person: dict[str, Any]) -> None:
+def test_from_the_first_code_to_the_lost_device(mesh: Mesh, client: httpx.Client, person: dict[str, Any]) -> None:
     with mesh.client(login(mesh, person).json()["access_token"]) as own:
         made = own.post("/auth/totp/enrol", json={"current_password": PASSWORD})
         assert made.status_code == 200, made.text
@@ -60,7 +65,7 @@ async def test_from_the_first_code_to_the_lost_device(mesh: Mesh, client: httpx.
         assert confirmed.status_code == 200, confirmed.text
         codes = confirmed.json()["recovery_codes"]
         assert own.post("/auth/totp/enrol", json={"current_password": PASSWORD}).status_code == 409
-        row = await kept(mesh, person)
+        row = kept(mesh, person)
         assert base64.b32decode(secret) not in bytes(row["totp_secret"])
         refused = login(mesh, person)
         assert refused.status_code == 401
