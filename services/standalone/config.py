@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.chassis.describe import UNSET, Row
+from services.standalone import tracing
 from services.standalone.errors import StandaloneError
 
 DEFAULT_PORT = 8443
@@ -111,7 +112,7 @@ DESCRIBED = (
 
 def load(environment: Mapping[str, str]) -> Settings:
     """Return the settings. Raises `StandaloneError` naming every wrong one."""
-    problems: list[str] = []
+    problems = tracing.problems(environment)
     settings = Settings(
         home=_home(environment, problems),
         port=_port(environment.get("ARTSTORE_PORT") or str(DEFAULT_PORT), problems),

@@ -6,7 +6,7 @@ import asyncio
 import json
 import re
 import string
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -56,6 +56,8 @@ class Edge:
     """The same for everything else."""
     max_heap: int = 1 << 30
     """Bytes."""
+    tracing: Mapping[str, object] | None = None
+    """How the door's own spans reach a collector; None: it has none."""
 
     def render(self) -> str:
         """Return Envoy's configuration."""
@@ -87,6 +89,7 @@ class Edge:
             "JWKS_CACHE": self.jwks_cache,
             "ADMIN_SOCKET": str(self.admin_socket),
             "ACCESS_LOG": str(self.access_log),
+            "TRACING": self.tracing,
         }
         template = string.Template(TEMPLATE.read_text())
         return template.substitute({name: json.dumps(value) for name, value in values.items()})

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from services.standalone import envoy, files, logs, probes
+from services.standalone import envoy, files, logs, probes, tracing
 from services.standalone.certificates import Issued
 from services.standalone.config import Settings
 from services.standalone.credentials import Credentials
@@ -245,6 +245,7 @@ class Plan:
             cors_origins=self.settings.cors_origins,
             auth_rate=self.settings.auth_rate,
             rate=self.settings.rate,
+            tracing=tracing.tracing(self.inherited),
         )
 
     def _envoy(self) -> Program:

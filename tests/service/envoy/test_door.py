@@ -7,13 +7,14 @@ import contextlib
 import ssl
 import stat
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 import yaml
 
-from services.standalone import envoy, software
+from services.standalone import envoy, software, tracing
 from tests.service.envoy.conftest import Door, Doors
 from tests.service.envoy.fake_gateway import SLOW
 
@@ -29,6 +30,28 @@ def rendered(doors: Doors, name: str) -> Path:
 
 async def test_envoy_finds_the_configuration_valid_and_nothing_in_it_deprecated(doors: Doors) -> None:
     path = rendered(doors, "validated")
+    checked = subprocess.run(  # noqa: ASYNC221 - nothing else runs here
+        [software.envoy(), "--mode", "validate", "--config-path", path, "--disable-hot-restart"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert checked.returncode == 0, checked.stderr
+    assert "deprecated" not in checked.stderr.lower()
+
+
+@pytest.mark.parametrize("sampler", sorted(tracing.SAMPLERS))
+async def test_envoy_understands_how_it_shall_trace(doors: Doors, sampler: str) -> None:
+    edge, _ = doors.edge(doors.folder / "traced", gateway_port=1, port=1)
+    variables = {
+        tracing.ENDPOINT: "https://localhost:4317",
+        tracing.CERTIFICATE: str(edge.ca),
+        tracing.HEADERS: "api-key=x",
+        tracing.SAMPLER: sampler,
+        tracing.RATIO: "0.1",
+    }
+    path = doors.folder / "traced" / "envoy.yaml"
+    path.write_text(replace(edge, tracing=tracing.tracing(variables)).render())
     checked = subprocess.run(  # noqa: ASYNC221 - nothing else runs here
         [software.envoy(), "--mode", "validate", "--config-path", path, "--disable-hot-restart"],
         capture_output=True,
