@@ -6,7 +6,7 @@ import errno
 import os
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -240,6 +240,17 @@ class StrictDisk(FileSystem):
             return [
                 Entry(each, Kind.FILE if isinstance(what, _File) else Kind.FOLDER) for each, what in found.names.items()
             ]
+
+    def names(self, folder: Path) -> Iterator[str]:
+        return iter([each.name for each in self.entries(folder) if each.kind is Kind.FILE])
+
+    def load(self, folder: int, name: str, most: int) -> bytes:
+        found, _ = self._open[folder]
+        assert isinstance(found, _Folder)
+        file = found.names.get(name)
+        if not isinstance(file, _File):
+            raise _error(errno.ENOENT, Path(name))
+        return bytes(file.data[:most])
 
     def exists(self, path: Path) -> bool:
         if path in self._root.parents:

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
-from services.model.ids import FileId, Subject, file_id_time
+from services.model.ids import FileId, Subject
 
 MAX_BYTES = 200
 MAX_USER_BYTES = 40
@@ -20,6 +21,9 @@ MAX_EXTENSION_BYTES = 16
 """With its dot."""
 ATTRIBUTES_SUFFIX = ".attr.json"
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_HOUR = 3_600_000
+"""Milliseconds, which the first 48 bits of an id count."""
 _REPLACEMENT = "_"
 _RESERVED = frozenset('/\\:*?"<>|')
 """Separators here or elsewhere, and what other systems cannot store: the disk may be read on another one."""
@@ -62,7 +66,12 @@ def folder_of(file_id: FileId) -> str:
 
     Raises `OverflowError` for a time beyond the year 9999; `check_new_id` refuses such ids before they are stored.
     """
-    return f"{file_id_time(file_id):%Y/%m/%d/%H}"
+    return _folder(int(file_id[:8] + file_id[9:13], 16) // _HOUR)
+
+
+@lru_cache(1024)
+def _folder(hours: int) -> str:
+    return f"{_EPOCH + timedelta(hours=hours):%Y/%m/%d/%H}"
 
 
 _ATTRIBUTES_NAME = re.compile(

@@ -21,10 +21,10 @@ from services.model.feed import Destroyed
 from services.model.files import FileStatus
 from services.model.ids import FileId, Subject, file_id_time, parse_file_id
 from services.storage.store.disk import Disk
-from services.storage.store.durable import read_file, sync_folder, write_all
+from services.storage.store.durable import sync_folder, write_all
 from services.storage.store.fs import APPEND, READ, Kind
 
-_READ_AT_MOST = 1 << 32
+_STEP = 256 << 10
 _SLACK = timedelta(days=2)
 """The time in an id is another clock's."""
 
@@ -55,7 +55,7 @@ class DestroyedLog:
     def lines(self, since: FileId | None = None) -> Iterator[Destroyed]:
         """Every line, oldest first; `since`: only of the months in which a file of that id can have been destroyed."""
         for path in self._files(since):
-            for text in read_file(self._fs, path, _READ_AT_MOST).splitlines():
+            for text in self._texts(path):
                 if text and (since is None or since.encode() in text):
                     line = _decode(text)
                     if line is None:
@@ -66,6 +66,19 @@ class DestroyedLog:
     def find(self, file_id: FileId) -> Destroyed | None:
         """What became of a file; reads the whole log, for the time while the index is being made."""
         return next(self.lines(file_id), None)
+
+    def _texts(self, path: Path) -> Iterator[bytes]:
+        """The lines of a month, which may be many."""
+        descriptor = self._fs.open(path, READ)
+        try:
+            offset, rest = 0, b""
+            while data := self._fs.read(descriptor, _STEP, offset):
+                offset += len(data)
+                *whole, rest = (rest + data).split(b"\n")
+                yield from whole
+            yield rest
+        finally:
+            self._fs.close(descriptor)
 
     def _files(self, since: FileId | None) -> list[Path]:
         first = f"{file_id_time(since) - _SLACK:%Y/%m}" if since else ""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -23,6 +24,7 @@ APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
 """Behind what is there already, if anything is."""
 WRITE = os.O_WRONLY | os.O_CLOEXEC
 """A file that is there, from its beginning."""
+_READ_ONLY = READ | os.O_NOFOLLOW
 LOCK = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
@@ -111,6 +113,21 @@ class FileSystem:
         """All names in a folder, in no order."""
         with os.scandir(folder) as found:
             return [Entry(each.name, _kind(each)) for each in found]
+
+    def names(self, folder: Path) -> Iterator[str]:
+        """The names of plain files in a folder, in no order, as they are asked for: there may be millions."""
+        with os.scandir(folder) as found:
+            for each in found:
+                if each.is_file(follow_symlinks=False):
+                    yield each.name
+
+    def load(self, folder: int, name: str, most: int) -> bytes:
+        """The beginning of a file in an open folder: at most so many bytes, and perhaps fewer."""
+        descriptor = os.open(name, _READ_ONLY, dir_fd=folder)
+        try:
+            return os.read(descriptor, most)
+        finally:
+            os.close(descriptor)
 
     def exists(self, path: Path) -> bool:
         """Whether anything has that name. Raises `OSError` when that cannot be told."""

@@ -22,6 +22,7 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from services.model.feed import Destroyed
 from services.model.files import FileStatus
 from services.model.ids import ElementUuid, FileId, Subject
 from services.storage.domain.documents import Document
+from services.storage.domain.glance import Glance
 from services.storage.ports import Usage
 from services.storage.store.cursors import Position
 
@@ -38,15 +40,6 @@ FILE_NAME = "index.sqlite"
 
 _SCHEMA = """
 CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE files (
-    file_id BLOB PRIMARY KEY,
-    storage_filename TEXT NOT NULL,
-    uploaded_ms INTEGER NOT NULL,
-    status TEXT NOT NULL,
-    size INTEGER NOT NULL,
-    revision INTEGER NOT NULL,
-    expires_ms INTEGER
-) WITHOUT ROWID;
 CREATE TABLE destroyed (
     file_id BLOB PRIMARY KEY,
     size INTEGER NOT NULL,
@@ -58,6 +51,17 @@ CREATE TABLE destroyed (
 ) WITHOUT ROWID;
 CREATE INDEX destroyed_by_time ON destroyed (destroyed_ms, file_id);
 CREATE TABLE verified (file_id BLOB PRIMARY KEY, at_ms INTEGER NOT NULL) WITHOUT ROWID;
+"""
+_FILES = """
+CREATE TABLE files (
+    file_id BLOB PRIMARY KEY,
+    storage_filename TEXT NOT NULL,
+    uploaded_ms INTEGER NOT NULL,
+    status TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    revision INTEGER NOT NULL,
+    expires_ms INTEGER
+) WITHOUT ROWID;
 CREATE INDEX files_by_time ON files (uploaded_ms, file_id);
 CREATE INDEX files_by_status ON files (status, uploaded_ms, file_id);
 CREATE INDEX files_by_end ON files (expires_ms, file_id) WHERE status = 'active' AND expires_ms IS NOT NULL;
@@ -75,6 +79,12 @@ END;
 CREATE TRIGGER file_gone AFTER DELETE ON files BEGIN
     UPDATE totals SET files = files - 1, bytes = bytes - old.size WHERE status = old.status;
 END;
+"""
+_EMPTY = """
+INSERT OR REPLACE INTO about VALUES ('complete', '0');
+DELETE FROM destroyed;
+DROP TABLE files;
+DROP TABLE totals;
 """
 _PUT = """
 INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -106,6 +116,7 @@ ORDER BY destroyed_ms, file_id LIMIT ?
 _DESTROYED_LINE = """
 SELECT file_id, size, sha256, why, by, ended_ms, destroyed_ms FROM destroyed WHERE file_id = ?
 """
+_first = itemgetter(0)
 _NOTE = "INSERT OR REPLACE INTO about VALUES (?, ?)"
 _WITHOUT_BYTES = frozenset({FileStatus.MISSING})
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00Z")
@@ -143,6 +154,8 @@ class Index:
         """Whether it knows every file. Set by `resume` and `rebuilt`."""
         self.applied = 0
         """Number of the last commit that it was told of."""
+        self._left = set[bytes]()
+        """Keys of files that went while the index is made anew: who read them before must not bring them back."""
         self._gap = False
         """Something since `clear` could not be noted: numbers after it say nothing."""
         self.usage = Usage(files={}, used=0)
@@ -203,6 +216,7 @@ class Index:
                     connection.execute("BEGIN IMMEDIATE")
                     connection.executemany(_NOTE, [("complete", "1"), ("applied", str(self.applied))])
                 self.complete = True
+                self._left.clear()
         except sqlite3.Error as error:
             raise IndexFailed(str(error)) from error
 
@@ -226,12 +240,25 @@ class Index:
                 with self._connection as connection:
                     connection.execute("BEGIN IMMEDIATE")
                     ended = [*destroyed]
-                    leaving = [*gone, *(line.file_id for line in ended)]
-                    connection.executemany("DELETE FROM files WHERE file_id = ?", [(_key(each),) for each in leaving])
+                    leaving = [_key(each) for each in (*gone, *(line.file_id for line in ended))]
+                    connection.executemany("DELETE FROM files WHERE file_id = ?", [(key,) for key in leaving])
+                    if not self.complete:
+                        self._left.update(leaving)
                     connection.executemany(_DESTROYED, map(_line, ended))
                     connection.executemany(_PUT, map(_row, documents))
                     if applied is not None and not self._gap:
                         connection.execute(_NOTE, ("applied", str(applied)))
+                self._refresh()
+        except sqlite3.Error as error:
+            self._failed(error)
+
+    def fill(self, glances: Iterable[Glance]) -> None:
+        """Take note of documents as they were on the disk a moment ago, in a rebuild. Never raises, as `put`."""
+        rows = sorted(map(_glanced, glances), key=_first)  # neighbours in the index, too
+        try:
+            with self._lock, self._connection as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                connection.executemany(_PUT, [row for row in rows if row[0] not in self._left])
                 self._refresh()
         except sqlite3.Error as error:
             self._failed(error)
@@ -259,10 +286,11 @@ class Index:
 
     def put_destroyed(self, lines: Iterable[Destroyed]) -> None:
         """Take note of what the destroyed log says, in a rebuild. Never raises, as `put`."""
+        rows = list(map(_line, lines))
         try:
             with self._lock, self._connection as connection:
                 connection.execute("BEGIN IMMEDIATE")
-                connection.executemany(_DESTROYED, map(_line, lines))
+                connection.executemany(_DESTROYED, rows)
         except sqlite3.Error as error:
             self._failed(error)
 
@@ -350,7 +378,7 @@ class Index:
             connection.execute("PRAGMA synchronous = NORMAL")
             known = connection.execute("SELECT name FROM sqlite_schema WHERE name = 'about'").fetchone()
             if known is None:
-                connection.executescript(f"BEGIN;{_SCHEMA}COMMIT;")
+                connection.executescript(f"BEGIN;{_SCHEMA}{_FILES}COMMIT;")
                 connection.execute("INSERT INTO about VALUES ('schema_version', ?)", (SCHEMA_VERSION,))
             version = connection.execute("SELECT value FROM about WHERE name = 'schema_version'").fetchone()
             if version is None or version[0] != SCHEMA_VERSION:
@@ -412,6 +440,12 @@ def _key(file_id: FileId) -> bytes:
     return uuid.UUID(file_id).bytes
 
 
+def _glanced(found: Glance) -> tuple[bytes, str, int, str, int, int, int | None]:
+    ends = None if found.expires_at is None else _milliseconds(found.expires_at)
+    key, at = bytes.fromhex(found.file_id.replace("-", "")), _milliseconds(found.uploaded_at)
+    return key, found.storage_filename, at, found.status, found.size, found.revision, ends
+
+
 def _row(document: Document) -> tuple[bytes, str, int, str, int, int, int | None]:
     a = document.attributes
     ends = None if a.expires_at is None else _milliseconds(a.expires_at)
@@ -435,7 +469,8 @@ def _id(key: bytes) -> FileId:
 
 
 def _milliseconds(moment: datetime) -> int:
-    return (moment - _EPOCH) // timedelta(milliseconds=1)
+    since = moment - _EPOCH
+    return since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000
 
 
 def _moment(milliseconds: int) -> datetime:

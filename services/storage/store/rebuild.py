@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from services.chassis.logs import get_logger
 from services.model.clock import Clock
 from services.model.errors import FileDamaged
-from services.storage.domain.documents import Document
-from services.storage.domain.names import ATTRIBUTES_SUFFIX, attributes_filename, data_filename, file_id_in
+from services.model.feed import Destroyed
+from services.model.ids import FileId
+from services.storage.domain.documents import MAX_BYTES
+from services.storage.domain.glance import Glance, glance, glance_of
+from services.storage.domain.names import (
+    ATTRIBUTES_SUFFIX,
+    attributes_filename,
+    data_filename,
+    file_id_in,
+    folder_of,
+)
+from services.storage.domain.seal import CorruptDocument
 from services.storage.store.charge import Charge
 from services.storage.store.destroyed import DestroyedLog
 from services.storage.store.documents import DocumentFiles
-from services.storage.store.durable import sync_folder
-from services.storage.store.fs import Entry, FileSystem, Kind
+from services.storage.store.fs import FOLDER, FileSystem, Kind
 from services.storage.store.index import Index
 from services.storage.store.layout import Layout
-from services.storage.store.pool import Pool
+from services.storage.store.pool import Pool, ended
 
 PROGRESS_EVERY = 10.0
 """Seconds between two lines in the log."""
+BATCH = 2000
+"""Files that the index is told of at a time."""
 SHOWN = 20
 """Names of each kind of finding that are logged one by one."""
 
@@ -44,10 +57,12 @@ class Rebuild:
 
     def __init__(
         self, *, fs: FileSystem, layout: Layout, charge: Charge, index: Index, documents: DocumentFiles,
-        destroyed: DestroyedLog, clock: Clock, pool: Pool,
+        destroyed: DestroyedLog, clock: Clock, pool: Pool, batch: int = BATCH,
     ) -> None:  # fmt: skip
+        """`batch`: files that the index is told of at a time."""
         self._fs, self._layout, self._charge, self._index = fs, layout, charge, index
         self._documents, self._destroyed, self._clock, self._pool = documents, destroyed, clock, pool
+        self._batch = batch
 
     async def __call__(self) -> Found | None:
         """What was found; None if the index is complete already.
@@ -59,59 +74,102 @@ class Rebuild:
             return None
         log.info("the index is made anew from the disk; reads by id and uploads work meanwhile")
         await self._pool.run(self._index.clear)
-        await self._pool.run(lambda: self._index.put_destroyed(self._destroyed.lines()))
-        found, logged = Found(), self._clock.monotonic()
-        folders = self._folders(self._layout.files, 4)
-        while (folder := await self._pool.run(next, folders, None)) is not None:
-            await self._pool.run(self._read_folder, folder, found)
-            if self._clock.monotonic() - logged > PROGRESS_EVERY:
-                logged = self._clock.monotonic()
-                log.info("making the index", files=found.files, folder=str(folder.relative_to(self._layout.files)))
+        found, destroyed = Found(), self._destroyed.lines()
+        while lines := await self._pool.run(_some, destroyed):
+            await self._pool.run(self._index.put_destroyed, lines)
+        await self._fill(found)
         await self._pool.run(self._look_again, found)
         await self._pool.run(self._index.rebuilt)
         log.info("the index is complete", files=found.files, damaged=found.damaged, orphans=len(found.orphans))
         return found
+
+    async def _fill(self, found: Found) -> None:
+        """Tell the index of every file; it takes note of one part while the next one is read."""
+        parts, logged = self._read(found), self._clock.monotonic()
+        part = await self._pool.run(next, parts, None)
+        while part is not None:
+            where, glances = part
+            noting = self._pool.start(self._index.fill, glances)
+            try:
+                part = await self._pool.run(next, parts, None)
+            finally:
+                await ended(noting)
+            found.files += len(glances)
+            if self._clock.monotonic() - logged > PROGRESS_EVERY:
+                logged = self._clock.monotonic()
+                log.info("making the index", files=found.files, at=str(where.relative_to(self._layout.root)))
+
+    def _read(self, found: Found) -> Iterator[tuple[Path, list[Glance]]]:
+        """Every file, a part at a time, and where it was."""
+        glances: list[Glance] = []
+        for hour in self._folders(self._layout.files, 4):
+            with self._opened(hour) as folder:
+                names = self._fs.names(hour)
+                while part := list(islice(names, self._batch)):
+                    self._look_through(folder, hour, part, glances, found)
+                    if len(glances) >= self._batch:
+                        yield hour, glances
+                        glances = []
+        yield self._layout.files, glances
 
     def _folders(self, root: Path, depth: int) -> Iterator[Path]:
         """The folders of hours, oldest first."""
         if depth == 0:
             yield root
             return
-        for name in sorted(each.name for each in self._entries(root) if each.kind is Kind.FOLDER):
+        with self._opened(root):
+            entries = self._fs.entries(root)
+        for name in sorted(each.name for each in entries if each.kind is Kind.FOLDER):
             yield from self._folders(root / name, depth - 1)
 
-    def _entries(self, folder: Path) -> list[Entry]:
-        # A process that died may have made names that are only in memory yet. What is served once must last. (Where
-        # nothing is written any more, nothing can be promised either, but what is there is served.)
-        health = self._charge.health
-        if health.writable:
-            with health.committing():
-                sync_folder(self._fs, folder)
-        return self._fs.entries(folder)
+    @contextmanager
+    def _opened(self, folder: Path) -> Iterator[int]:
+        descriptor = self._fs.open(folder, FOLDER)
+        try:
+            # A process that died may have made names that are only in memory yet. What is served once must last. (Where
+            # nothing is written any more, nothing can be promised either, but what is there is served.)
+            health = self._charge.health
+            if health.writable:
+                with health.committing():
+                    self._fs.fsync(descriptor)
+            yield descriptor
+        finally:
+            self._fs.close(descriptor)
 
-    def _read_folder(self, folder: Path, found: Found) -> None:
-        names = {each.name for each in self._entries(folder) if each.kind is Kind.FILE}
-        documents: list[Document] = []
+    def _look_through(self, folder: int, hour: Path, names: list[str], glances: list[Glance], found: Found) -> None:
+        together, place = set(names), str(hour.relative_to(self._layout.files))
         for name in names:
             if name.endswith(ATTRIBUTES_SUFFIX):
-                self._read(name, documents, found)
-            elif attributes_filename(name) not in names:
-                found.orphans.append(folder / name)
-        self._index.put(documents)
-        found.files += len(documents)
+                seen = self._glance(folder, place, name, found)
+                if seen is not None:
+                    glances.append(seen)
+            elif attributes_filename(name) not in together and not self._fs.exists(hour / attributes_filename(name)):
+                found.orphans.append(hour / name)
 
-    def _read(self, name: str, documents: list[Document], found: Found) -> None:
+    def _glance(self, folder: int, place: str, name: str, found: Found) -> Glance | None:
         file_id = file_id_in(name)
         if file_id is None:
             found.damaged += 1
             log.error("attributes under a name that is not ours are left alone", name=name)
-            return
+            return None
         try:
-            documents.append(self._documents.read(file_id, data_filename(name)))
+            seen = glance(self._fs.load(folder, name, MAX_BYTES))
+            if (seen.file_id, seen.storage_filename) == (file_id, data_filename(name)) and folder_of(file_id) == place:
+                return seen
+        except (CorruptDocument, OSError):
+            pass  # read more closely, it may be a document nevertheless
+        return self._read_closely(file_id, name, found)
+
+    def _read_closely(self, file_id: FileId, name: str, found: Found) -> Glance | None:
+        try:
+            document = self._documents.read(file_id, data_filename(name))
         except FileDamaged:
             found.damaged += 1  # logged where it was seen
         except FileNotFoundError:
             log.warning("attributes vanished while they were read", name=name)
+        else:
+            return glance_of(document)
+        return None
 
     def _look_again(self, found: Found) -> None:
         """An upload that was committed meanwhile had its data in place for a moment before its attributes."""
@@ -122,3 +180,7 @@ class Rebuild:
         ]
         for each in found.orphans[:SHOWN]:
             log.warning("data without attributes is left alone", path=str(each.relative_to(self._layout.files)))
+
+
+def _some(lines: Iterator[Destroyed]) -> list[Destroyed]:
+    return list(islice(lines, BATCH))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 from dataclasses import replace
@@ -14,9 +15,14 @@ from services.model.files import FileStatus
 from services.model.ids import ElementUuid
 from services.model.paging import PageRequest
 from services.storage.domain.documents import Document
+from services.storage.domain.glance import glance_of
 from services.storage.domain.seal import seal
+from services.storage.store.cursors import Position
+from services.storage.store.documents import DocumentFiles
 from services.storage.store.element import Element
 from services.storage.store.index import Index, IndexFailed, known_element
+from services.storage.store.rebuild import Rebuild
+from tests.doubles.clock import FakeClock
 from tests.doubles.documents import new_id
 from tests.support.storage_store import content_of, opened, store, tree
 from tests.unit.storage.samples import FILE_ID, OTHER_ID, attributes
@@ -264,3 +270,47 @@ async def test_of_two_attribute_files_with_one_id_the_later_revision_counts(tmp_
         path.with_name(f"{name}.attr.json").write_bytes(seal(copy))
     async with opened(tmp_path, index_dir=tmp_path / "new", indexed=False) as element:
         assert (await element.files.find(FILE_ID)).attributes.revision == 5
+
+
+async def test_a_folder_is_read_in_parts_however_many_files_it_holds(tmp_path: Path) -> None:
+    async with opened(tmp_path) as element:
+        stored = [await store(element.files, attributes(file_id=new_id()), b"x") for _ in range(20)]
+        parts = element._parts
+        attributes_of_one = next((tmp_path / "data/files").rglob(f"*{stored[3].file_id}*.attr.json"))
+        attributes_of_one.unlink()
+        parts.index.complete = False
+        found = await Rebuild(
+            fs=parts.fs, layout=parts.layout, charge=parts.charge, index=parts.index,
+            documents=DocumentFiles(parts.fs, parts.layout), destroyed=parts.destroyed, clock=FakeClock(),
+            pool=parts.reads, batch=3,
+        )()  # fmt: skip
+        assert found is not None
+        assert (found.files, found.damaged) == (19, 0)
+        assert [path.name + ".attr.json" for path in found.orphans] == [attributes_of_one.name]
+        assert (await element.files.page(None, PageRequest())).total == 19
+
+
+def test_what_went_while_the_index_is_made_is_not_brought_back(tmp_path: Path) -> None:
+    with contextlib.closing(Index(tmp_path)) as index:
+        index.clear()
+        index.put([], gone=[FILE_ID])
+        documents = [Document(attributes(file_id=each), "x.pdf") for each in (FILE_ID, OTHER_ID)]
+        index.fill(map(glance_of, documents))  # read a moment before
+        index.rebuilt()
+        assert index.get(FILE_ID) is None
+        assert index.get(OTHER_ID) is not None
+        index.put(documents)
+        assert index.get(FILE_ID) is not None, "and only meanwhile"
+
+
+@pytest.mark.parametrize("status", [None, FileStatus.DELETED])
+def test_a_page_is_found_by_its_cursor_and_not_by_counting(tmp_path: Path, status: FileStatus | None) -> None:
+    with contextlib.closing(Index(tmp_path)) as index:
+        plans: list[str] = []
+        index._connection.set_trace_callback(plans.append)
+        index.page(status, Position(5, FILE_ID), 0, 100)
+        index._connection.set_trace_callback(None)
+        plan = str(index._connection.execute(f"EXPLAIN QUERY PLAN {plans[-1]}").fetchall())
+        assert "SEARCH files USING" in plan, plan
+        assert "TEMP B-TREE" not in plan, plan
+        assert "(uploaded_ms,file_id)>(?,?)" in plan, plan
