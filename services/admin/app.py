@@ -19,6 +19,7 @@ from services.admin.store.accounts import PostgresAccounts
 from services.admin.store.claims import PostgresClaims
 from services.admin.store.database import open_database
 from services.admin.store.elements import PostgresElements
+from services.admin.store.feeds import PostgresFeeds
 from services.admin.store.issuers import read_issuers
 from services.admin.store.keys import PostgresKeys
 from services.admin.store.leases import PostgresLeases
@@ -38,6 +39,7 @@ from services.admin.usecases.create_account import CreateAccount
 from services.admin.usecases.exchange_token import FOREIGN_TYPES, ExchangeToken, TokenEndpoint
 from services.admin.usecases.first_start import EnsureFirstAdmin, EnsureSystemAccount
 from services.admin.usecases.follow_elements import FollowElements
+from services.admin.usecases.follow_feeds import FollowFeed, FollowFeeds
 from services.admin.usecases.issue_token import IssueToken
 from services.admin.usecases.keep_files import ListElementQuarantine, RestoreQuarantinedItem, VerifyFile
 from services.admin.usecases.key_ring import KeyRing
@@ -167,12 +169,16 @@ async def serve(settings: Settings) -> None:
         reader = TokenReader(keys, issuer=settings.issuer, clock=clock)
         operations = PostgresOperations(database)
         claims = await process.enter(PostgresClaims(_dsn(settings)))
-        sync = SyncElement(elements=elements, registry=registry, peer=peer, clock=clock)
+        feeds = PostgresFeeds(database)
+        sync = SyncElement(elements=elements, registry=registry, feeds=feeds, peer=peer, clock=clock)
         run_operations = await process.enter(
             RunOperations(operations=operations, claims=claims, clock=clock, kinds={OperationKind.SYNC: sync})
         )
         working = Loop("do operations", LOOK_FOR_WORK, run_operations)
         start = StartOperation(operations=operations, elements=elements, clock=clock, nudge=working.nudge)
+        follow_feed = FollowFeed(feeds=feeds, peer=peer, operations=operations, start=start, clock=clock)
+        feed_claims = await process.enter(PostgresClaims(_dsn(settings)))
+        follow_feeds = await process.enter(FollowFeeds(elements=elements, claims=feed_claims, follow=follow_feed))
         get_operation = GetOperation(operations=operations)
         schedule = ScheduleSyncs(
             operations=operations, elements=elements, start=start, clock=clock, interval=settings.sync_interval
@@ -293,6 +299,7 @@ async def serve(settings: Settings) -> None:
         prune = PruneSessions(sessions=sessions, guard=guard, clock=clock, lock=settings.login_lock)
         process.background(Loop("forget sessions", PRUNE_INTERVAL, prune).run())
         process.background(working.run())
+        process.background(Loop("follow feeds", LOOK_FOR_WORK, follow_feeds).run())
         scheduling = alone(leases, "schedule syncs", schedule)
         process.background(Loop("schedule syncs", SCHEDULING, scheduling).run())
         process.background(Loop("watch elements", settings.heartbeat_interval, watch).run())

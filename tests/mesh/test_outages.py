@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import httpx
 import psutil
@@ -16,6 +18,8 @@ import pytest
 from tests.support.mesh import Mesh
 
 PATIENCE = 30.0
+SOON = 5.0
+"""Seconds within which a change on a disk is in the registry while its feed is followed."""
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +105,34 @@ def test_a_killed_process_comes_back(mesh: Mesh, client: httpx.Client, process: 
         assert client.get(f"/files/{ident}/download").status_code in {200, 503}
     eventually(lambda: error(put(client, "permanent")) == (201, ""))
     eventually(lambda: client.get(f"/files/{ident}/download").content == b"kept")
+
+
+def test_a_document_whose_ingester_died_before_it_was_registered_is_found(mesh: Mesh, client: httpx.Client) -> None:
+    """The element has committed it, nobody has told the registry, and the one who would have is dead."""
+    name, data = f"orphan-{secrets.token_hex(4)}.txt", mesh.data_dir("se-rw-01")
+    may_end = threading.Event()
+
+    def body() -> Iterator[bytes]:
+        yield b"x" * (1 << 20)
+        may_end.wait(PATIENCE)
+        yield b"y"
+
+    def upload() -> None:
+        with suppress(httpx.HTTPError):
+            client.put("/files/content", params={"filename": name, "retention_policy": "permanent"}, content=body())
+
+    uploading = threading.Thread(target=upload)
+    uploading.start()
+    eventually(lambda: any(data.glob("incoming/*/*.part")))
+    with away(mesh, "admin"):
+        may_end.set()
+        eventually(lambda: any(name in each.read_text() for each in data.rglob("files/**/*.attr.json")))
+        os.kill(mesh.pid("ingester"), signal.SIGKILL)
+        uploading.join(PATIENCE)
+    eventually(lambda: client.get("/health/ready").json()["checks"]["admin"]["status"] == "ok")
+    ready = time.monotonic()
+    eventually(lambda: client.post("/search", json={"filename": name}).json()["total"] == 1)
+    assert time.monotonic() - ready < SOON
 
 
 def test_a_lost_bytes_file_is_gone_not_empty(mesh: Mesh, client: httpx.Client) -> None:

@@ -20,9 +20,18 @@ class RunningElement:
         self.data = data
 
     @classmethod
-    async def start(cls, folder: Path, certificates: Certificates, storage_id: str, mode: str, **settings: str) -> Self:
-        """Ready when this returns. `settings`: further ones, without their prefix."""
-        port, ops = free_port(), free_port()
+    async def start(
+        cls,
+        folder: Path,
+        certificates: Certificates,
+        storage_id: str,
+        mode: str,
+        *,
+        port: int | str = 0,
+        **settings: str,
+    ) -> Self:
+        """Ready when this returns. `port`: where it was before; 0: a new one. `settings`: without their prefix."""
+        port, ops = int(port) or free_port(), free_port()
         data = folder / storage_id
         data.mkdir(exist_ok=True)
         process = Running.start(
@@ -47,6 +56,10 @@ class RunningElement:
             process.kill()
             raise
         return cls(process, an_element(storage_id, f"127.0.0.1:{port}"), data)
+
+    @property
+    def port(self) -> int:
+        return int(self.address.endpoint.rpartition(":")[2])
 
     def kept(self) -> set[str]:
         """Names of the content files that are kept."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from services.admin.domain.elements import ElementRecord
 from services.admin.domain.listing import ElementFilter, Position
-from services.admin.domain.operations import Order, Task
-from services.admin.domain.places import Place
 from services.admin.domain.registry import Entry, Located
 from services.admin.domain.sync import Known
 from services.admin.domain.sync import Place as SyncPlace
@@ -23,20 +22,13 @@ from services.admin.ports.identity import (
     SessionStore,
     UserStore,
 )
+from services.admin.ports.work import Claims, FeedStore, OperationStore
 from services.chassis.caller import Identity
 from services.model.elements import ElementAddress, ElementInfo, Mode
+from services.model.feed import Change, FeedPosition, FileListing
 from services.model.files import FileAttributes, FileStatus
 from services.model.ids import ElementId, FileId, QuarantineId
 from services.model.maintenance import Collected, QuarantineItem, Verified
-from services.model.operations import (
-    Operation,
-    OperationFailure,
-    OperationFilter,
-    OperationId,
-    OperationKind,
-    OperationState,
-    Progress,
-)
 from services.model.paging import Page, PageRequest
 
 
@@ -207,76 +199,16 @@ class ElementPeer(Protocol):
         """Ask for one file's attributes. Raises `NotFound` when the element does not know it."""
         ...
 
-    async def list_files(self, address: ElementAddress, cursor: str) -> Page[FileAttributes]:
+    async def list_files(self, address: ElementAddress, cursor: str) -> FileListing:
         """A page of the files that it has, of any status, in the order of upload."""
         ...
 
+    def watch(
+        self, address: ElementAddress, since: FeedPosition
+    ) -> AbstractAsyncContextManager[AsyncIterator[FeedPosition | Change]]:
+        """Its changes after `since`, in order, for ever; the position itself comes first, and as a sign of life.
 
-class OperationStore(Protocol):
-    """Operations, those that have ended included."""
-
-    async def start(self, order: Order, now: datetime) -> tuple[Operation, bool]:
-        """Keep a new operation; or find the one of that kind on that element which is not over, and return False."""
-        ...
-
-    async def get(self, operation_id: OperationId) -> Operation | None:
-        """One operation."""
-        ...
-
-    async def page(
-        self, wanted: OperationFilter, *, limit: int, offset: int = 0, after: Place | None = None
-    ) -> tuple[Sequence[Operation], int]:
-        """At most `limit` operations, the latest first, and how many there are in all.
-
-        They begin after `after` (whose name is the time in ISO 8601), or at `offset`.
-        """
-        ...
-
-    async def open(self) -> Sequence[Operation]:
-        """Those that are not over, the oldest first."""
-        ...
-
-    async def take(self, operation_id: OperationId, now: datetime) -> Task | None:
-        """Begin it, or go on with it; None if it is over or gone."""
-        ...
-
-    async def note(self, operation_id: OperationId, progress: Progress, memory: Mapping[str, Any]) -> None:
-        """Keep how far it is, and what must be known to go on from there."""
-        ...
-
-    async def finish(
-        self,
-        operation_id: OperationId,
-        state: OperationState,
-        now: datetime,
-        *,
-        result: Mapping[str, Any] | None = None,
-        failure: OperationFailure | None = None,
-    ) -> Operation | None:
-        """End it; None if it is over already, or gone."""
-        ...
-
-    async def request_cancel(self, operation_id: OperationId) -> bool:
-        """Whoever does it shall stop; False if it is over or gone."""
-        ...
-
-    async def last(self, kind: OperationKind) -> Mapping[ElementId, Operation]:
-        """The last operation of a kind on each element."""
-        ...
-
-    async def prune(self, before: datetime) -> int:
-        """Forget those that ended before then; return how many."""
-        ...
-
-
-class Claims(Protocol):
-    """Which of the replicas does what."""
-
-    async def hold(self, names: Collection[str]) -> frozenset[str]:
-        """From now on claim these names and no others; return those that are ours.
-
-        A name that is ours stays ours until it is asked for no more, or this raises, or we die: then it is anybody's.
-        Raises `ServiceUnavailable`, and everything is lost. Never two calls at a time.
+        The iterator raises `FeedReset` when it cannot go on from there, `StorageUnavailable` when the element is gone.
         """
         ...
 
@@ -288,6 +220,7 @@ __all__ = [
     "ElementKeeping",
     "ElementPeer",
     "ElementStore",
+    "FeedStore",
     "FileRegistry",
     "KeyStore",
     "KeysUnreadable",

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+
 from clients.storage import StorageClient, StoragePool
 from services.chassis.caller import Identity
 from services.chassis.channel import open_channel, server_name_of
 from services.chassis.tls import TlsFiles
 from services.model.elements import ElementAddress, ElementInfo
+from services.model.feed import Change, FeedPosition, FileListing
 from services.model.files import FileAttributes
 from services.model.ids import FileId, Subject
-from services.model.paging import Page, PageRequest
+from services.model.paging import PageRequest
 
 ADMIN = Identity(Subject("artstore-admin"), frozenset({"storage:read", "files:read"}))
 """Admin asks for itself here, not for the user whose call it may be serving: it only looks."""
@@ -40,6 +44,11 @@ class StoragePeer:
     async def file(self, address: ElementAddress, file_id: FileId) -> FileAttributes:
         return await self._pool.client(address).file(file_id, on_behalf_of=ADMIN)
 
-    async def list_files(self, address: ElementAddress, cursor: str) -> Page[FileAttributes]:
+    def watch(
+        self, address: ElementAddress, since: FeedPosition
+    ) -> AbstractAsyncContextManager[AsyncIterator[FeedPosition | Change]]:
+        return self._pool.client(address).feed.watch(since, on_behalf_of=ADMIN)
+
+    async def list_files(self, address: ElementAddress, cursor: str) -> FileListing:
         page = PageRequest(limit=PAGE, cursor=cursor)
         return await self._pool.client(address).files(None, page, on_behalf_of=ADMIN)

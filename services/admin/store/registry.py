@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import asyncpg
 
@@ -15,6 +16,9 @@ from services.model.elements import ElementAddress
 from services.model.errors import NotFound
 from services.model.files import FileAttributes, FileStatus, RetentionPolicy
 from services.model.ids import ElementId, FileId, StorageId, Subject
+
+if TYPE_CHECKING:
+    from services.admin.store.database import Connection
 
 _TYPES = {
     "file_id": "uuid",
@@ -121,11 +125,7 @@ class PostgresRegistry:
         return _file(row)
 
     async def bring(self, entries: Sequence[Entry], *, overruling: bool = False) -> int:
-        rows = [_to_json(entry) for entry in _latest(entries)]
-        try:
-            return await self._database.execute(_OVERRULE if overruling else _BRING, rows)
-        except asyncpg.ForeignKeyViolationError:
-            raise NotFound("the storage element is not registered") from None
+        return await self._database.run(lambda connection: bring_rows(connection, entries, overruling=overruling))
 
     async def stretch(
         self, element_id: ElementId, ids: Sequence[FileId], after: SyncPlace | None, until: SyncPlace | None
@@ -134,11 +134,7 @@ class PostgresRegistry:
         rows = await self._database.rows(
             _STRETCH, ids, element_id, first.uploaded_at, first.file_id, last.uploaded_at, last.file_id
         )
-        return [
-            Known(FileId(str(row["file_id"])), ElementId(str(row["element_id"])), row["revision"],
-                  FileStatus(row["status"]))
-            for row in rows
-        ]  # fmt: skip
+        return [_known(row) for row in rows]
 
     async def mark_gone(self, element_id: ElementId, gone: Sequence[tuple[FileId, int]]) -> int:
         ids, revisions = [file_id for file_id, _ in gone], [revision for _, revision in gone]
@@ -146,6 +142,29 @@ class PostgresRegistry:
 
     async def forget(self, element_id: ElementId, *, limit: int) -> int:
         return await self._database.execute(_FORGET, element_id, limit)
+
+
+async def bring_rows(connection: Connection, entries: Sequence[Entry], *, overruling: bool = False) -> int:
+    """See `ports.FileRegistry.bring`."""
+    if not entries:
+        return 0
+    rows = [_to_json(entry) for entry in _latest(entries)]
+    try:
+        status = await connection.execute(_OVERRULE if overruling else _BRING, rows)
+    except asyncpg.ForeignKeyViolationError:
+        raise NotFound("the storage element is not registered") from None
+    return int(status.rpartition(" ")[2])
+
+
+async def known_rows(connection: Connection, ids: Sequence[FileId]) -> list[Known]:
+    """What the registry has of these files."""
+    return [_known(row) for row in await connection.fetch(f"{_STATE} WHERE file_id = ANY($1::uuid[])", ids)]
+
+
+def _known(row: asyncpg.Record) -> Known:
+    return Known(
+        FileId(str(row["file_id"])), ElementId(str(row["element_id"])), row["revision"], FileStatus(row["status"])
+    )
 
 
 def _latest(entries: Iterable[Entry]) -> Iterable[Entry]:

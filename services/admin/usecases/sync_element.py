@@ -17,8 +17,9 @@ from services.admin.domain.elements import ElementRecord, require_same
 from services.admin.domain.operations import Task
 from services.admin.domain.registry import Entry, ended_as
 from services.admin.domain.sync import MOST_GONE, Comparison, Known, Place, Tally, compare, in_order, too_many_gone
-from services.admin.ports import ElementPeer, ElementStore, FileRegistry
+from services.admin.ports import ElementPeer, ElementStore, FeedStore, FileRegistry
 from services.admin.usecases.ask_again import AskAgain
+from services.admin.usecases.fit import fit
 from services.admin.usecases.run_operations import Note
 from services.chassis.logs import get_logger
 from services.model.clock import Clock
@@ -28,12 +29,11 @@ from services.model.errors import (
     InternalError,
     NotFound,
     StorageUnavailable,
-    ValidationFailed,
 )
-from services.model.files import FileAttributes, FileStatus
+from services.model.feed import FeedPosition, FileListing
+from services.model.files import FileStatus
 from services.model.ids import FileId
 from services.model.operations import Progress
-from services.model.paging import Page
 
 NOTE_EVERY = 1.0
 """Seconds between two notes of where it stands."""
@@ -52,6 +52,8 @@ class _Walk:
     tally: Tally = field(default_factory=Tally)
     gone: list[tuple[FileId, int]] = field(default_factory=list)
     """Files that the element knows nothing of, with the revision of their rows; not marked yet."""
+    feed: FeedPosition | None = None
+    """Where the element's feed stood before the first row."""
 
     def to_json(self) -> dict[str, Any]:
         place = [self.place.uploaded_at.isoformat(), self.place.file_id] if self.place else None
@@ -61,6 +63,7 @@ class _Walk:
             "place": place,
             "tally": self.tally.to_json(),
             "gone": self.gone,
+            "feed": [self.feed.feed_id, self.feed.number] if self.feed else None,
         }
 
 
@@ -72,6 +75,7 @@ class SyncElement:
         *,
         elements: ElementStore,
         registry: FileRegistry,
+        feeds: FeedStore,
         peer: ElementPeer,
         clock: Clock,
         note_every: float = NOTE_EVERY,
@@ -79,6 +83,7 @@ class SyncElement:
         self._note_every = note_every
         self._elements = elements
         self._registry = registry
+        self._feeds = feeds
         self._peer = peer
         self._clock = clock
         self._again = AskAgain(peer)
@@ -100,6 +105,8 @@ class SyncElement:
         except DeadlineExceeded:
             raise StorageUnavailable("the storage element does not answer in time") from None
         await self._mark_gone(walk)
+        if walk.feed is not None:  # what has changed since then is told by the feed
+            await self._feeds.begin(record.element_id, walk.feed)
         await self._elements.synced(record.element_id, self._clock.now())
         return walk.tally.to_json()
 
@@ -125,7 +132,8 @@ class SyncElement:
             coming.cancel()
             await asyncio.gather(coming, return_exceptions=True)
 
-    async def _take(self, walk: _Walk, page: Page[FileAttributes]) -> None:
+    async def _take(self, walk: _Walk, page: FileListing) -> None:
+        walk.feed = page.position or walk.feed
         if not in_order(page.items, walk.place) or (page.has_more and not page.items):
             raise InternalError("the storage element lists its files in no order")
         last = page.items[-1] if page.items else None
@@ -142,7 +150,7 @@ class SyncElement:
 
     async def _write(self, walk: _Walk, found: Comparison) -> None:
         tally = walk.tally
-        new, newer = _fit(found.new), _fit(found.newer)
+        new, newer = fit(found.new), fit(found.newer)
         if new or newer:
             await self._registry.bring([*new, *newer])
         tally.added += len(new)
@@ -158,7 +166,7 @@ class SyncElement:
         answers = await self._again(walk.record.address, absent)
         found = [Entry(walk.record.element_id, file) for file in answers.files]
         if found:
-            walk.tally.updated += await self._registry.bring(_fit(found))
+            walk.tally.updated += await self._registry.bring(fit(found))
         await self._mark_ended(walk, answers.ended)
         walk.tally.unreadable += len(answers.unreadable)
         walk.tally.tell("unreadable", answers.unreadable)
@@ -184,7 +192,7 @@ class SyncElement:
         walk.tally.older += len(behind)
         walk.tally.tell("older", [file.file_id for file in behind])
         if behind and walk.force:
-            entries = _fit([Entry(walk.record.element_id, file) for file in behind])
+            entries = fit([Entry(walk.record.element_id, file) for file in behind])
             walk.tally.updated += await self._registry.bring(entries, overruling=True)
 
     async def _mark_gone(self, walk: _Walk) -> None:
@@ -222,18 +230,5 @@ def _resumed(record: ElementRecord, task: Task) -> _Walk:
         place=Place(datetime.fromisoformat(place[0]), FileId(place[1])) if place else None,
         tally=Tally.from_json(memory["tally"]),
         gone=[(FileId(file_id), revision) for file_id, revision in memory["gone"]],
+        feed=FeedPosition(*memory["feed"]) if memory["feed"] else None,
     )
-
-
-def _fit(entries: Sequence[Entry]) -> list[Entry]:
-    """Those that the registry can hold: elements may stand on anybody's host, and one bad file must not hide others."""
-    return [entry for entry in entries if _is_fit(entry)]
-
-
-def _is_fit(entry: Entry) -> bool:
-    try:
-        entry.check()
-    except ValidationFailed as error:
-        log.warning("a file is not fit for the registry", file_id=entry.file.file_id, reason=error.message)
-        return False
-    return True

@@ -11,6 +11,7 @@ import pytest
 from services.admin.ports import (
     AccountStore,
     ElementStore,
+    FeedStore,
     FileRegistry,
     KeyStore,
     LoginGuard,
@@ -22,6 +23,7 @@ from services.admin.ports import (
 from services.admin.store.accounts import PostgresAccounts
 from services.admin.store.database import Database, open_database
 from services.admin.store.elements import PostgresElements
+from services.admin.store.feeds import PostgresFeeds
 from services.admin.store.keys import PostgresKeys
 from services.admin.store.migrations import migrate_to, migrating, migrations
 from services.admin.store.operations import PostgresOperations
@@ -30,6 +32,7 @@ from services.admin.store.sealing import Sealer
 from services.admin.store.second_factors import PostgresSecondFactors
 from services.admin.store.sessions import PostgresLoginGuard, PostgresSessions
 from services.admin.store.users import PostgresUsers
+from tests.doubles.admin_feeds import MemoryFeeds
 from tests.doubles.admin_operations import MemoryOperations
 from tests.doubles.admin_stores import (
     MemoryAccounts,
@@ -59,6 +62,7 @@ class Stores:
     sessions: SessionStore
     operations: OperationStore
     factors: SecondFactors
+    feeds: FeedStore
 
 
 @pytest.fixture
@@ -80,7 +84,16 @@ def stores(request: pytest.FixtureRequest) -> Stores:
         registry = MemoryRegistry(elements)
         factors = MemorySecondFactors(users, sessions)
         return Stores(
-            MemoryAccounts(), users, MemoryKeys(), elements, registry, guard, sessions, MemoryOperations(), factors
+            MemoryAccounts(),
+            users,
+            MemoryKeys(),
+            elements,
+            registry,
+            guard,
+            sessions,
+            MemoryOperations(),
+            factors,
+            MemoryFeeds(elements, registry),
         )
     database = cast("Database", request.getfixturevalue("database"))
     return Stores(
@@ -93,6 +106,7 @@ def stores(request: pytest.FixtureRequest) -> Stores:
         PostgresSessions(database),
         PostgresOperations(database),
         PostgresSecondFactors(database, Sealer(KEY_ENCRYPTION_KEY)),
+        PostgresFeeds(database),
     )
 
 
@@ -134,6 +148,11 @@ def elements(stores: Stores) -> ElementStore:
 @pytest.fixture
 def registry(stores: Stores) -> FileRegistry:
     return stores.registry
+
+
+@pytest.fixture
+def feeds(stores: Stores) -> FeedStore:
+    return stores.feeds
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ from services.model.errors import (
 from services.model.files import FileAttributes, FileStatus
 from services.model.ids import ElementId, ElementUuid
 from services.model.operations import Operation, OperationId, OperationKind, OperationState, Progress
+from tests.doubles.admin_feeds import MemoryFeeds
 from tests.doubles.admin_stores import MemoryElements, MemoryRegistry
 from tests.doubles.clock import FakeClock
 from tests.doubles.element_peer import FakeElementPeer
@@ -47,8 +48,14 @@ class House:
         self.peer = FakeElementPeer()
         self.peer.at["one:1"] = self.one.info
         self.clock = FakeClock(NOW + timedelta(hours=1))
+        self.feeds = MemoryFeeds(self.elements, self.registry)
         self.sync = SyncElement(
-            elements=self.elements, registry=self.registry, peer=self.peer, clock=self.clock, note_every=0
+            elements=self.elements,
+            registry=self.registry,
+            feeds=self.feeds,
+            peer=self.peer,
+            clock=self.clock,
+            note_every=0,
         )
         self.notes: list[tuple[Progress, Mapping[str, Any]]] = []
 
@@ -96,6 +103,7 @@ async def test_an_empty_registry_gets_all_that_the_element_has(house: House) -> 
         each.file_id: Entry(house.one.element_id, each) for each in files
     }
     assert house.elements.records[house.one.element_id].last_sync_at == house.clock.now()
+    assert await house.feeds.position(house.one.element_id) == house.peer.feed
 
 
 async def test_a_second_sync_changes_nothing(house: House) -> None:

@@ -1,0 +1,114 @@
+"""What the use cases need for work that goes on by itself. Stores raise `ServiceUnavailable` when they are away."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from services.admin.domain.feed import Step
+from services.admin.domain.operations import Order, Task
+from services.admin.domain.places import Place
+from services.model.feed import FeedPosition
+from services.model.ids import ElementId
+from services.model.operations import (
+    Operation,
+    OperationFailure,
+    OperationFilter,
+    OperationId,
+    OperationKind,
+    OperationState,
+    Progress,
+)
+
+
+class FeedStore(Protocol):
+    """How far the change feed of each element is known."""
+
+    async def position(self, element_id: ElementId) -> FeedPosition | None:
+        """After which to follow; None: the element is to be synced in full first."""
+        ...
+
+    async def begin(self, element_id: ElementId, position: FeedPosition) -> None:
+        """Follow from there, unless that very feed is followed already."""
+        ...
+
+    async def forget(self, element_id: ElementId) -> None:
+        """What is known of the element's changes says nothing any more."""
+        ...
+
+    async def apply(self, element_id: ElementId, step: Step) -> int:
+        """Bring rows, mode and position up to what `step` says, in one transaction; return how many rows changed.
+
+        Repeatable: `domain.registry.supersedes` decides each row. Raises `Conflict` when another feed is followed now.
+        """
+        ...
+
+
+class OperationStore(Protocol):
+    """Operations, those that have ended included."""
+
+    async def start(self, order: Order, now: datetime) -> tuple[Operation, bool]:
+        """Keep a new operation; or find the one of that kind on that element which is not over, and return False."""
+        ...
+
+    async def get(self, operation_id: OperationId) -> Operation | None:
+        """One operation."""
+        ...
+
+    async def page(
+        self, wanted: OperationFilter, *, limit: int, offset: int = 0, after: Place | None = None
+    ) -> tuple[Sequence[Operation], int]:
+        """At most `limit` operations, the latest first, and how many there are in all.
+
+        They begin after `after` (whose name is the time in ISO 8601), or at `offset`.
+        """
+        ...
+
+    async def open(self) -> Sequence[Operation]:
+        """Those that are not over, the oldest first."""
+        ...
+
+    async def take(self, operation_id: OperationId, now: datetime) -> Task | None:
+        """Begin it, or go on with it; None if it is over or gone."""
+        ...
+
+    async def note(self, operation_id: OperationId, progress: Progress, memory: Mapping[str, Any]) -> None:
+        """Keep how far it is, and what must be known to go on from there."""
+        ...
+
+    async def finish(
+        self,
+        operation_id: OperationId,
+        state: OperationState,
+        now: datetime,
+        *,
+        result: Mapping[str, Any] | None = None,
+        failure: OperationFailure | None = None,
+    ) -> Operation | None:
+        """End it; None if it is over already, or gone."""
+        ...
+
+    async def request_cancel(self, operation_id: OperationId) -> bool:
+        """Whoever does it shall stop; False if it is over or gone."""
+        ...
+
+    async def last(self, kind: OperationKind) -> Mapping[ElementId, Operation]:
+        """The last operation of a kind on each element."""
+        ...
+
+    async def prune(self, before: datetime) -> int:
+        """Forget those that ended before then; return how many."""
+        ...
+
+
+class Claims(Protocol):
+    """Which of the replicas does what."""
+
+    async def hold(self, names: Collection[str]) -> frozenset[str]:
+        """From now on claim these names and no others; return those that are ours.
+
+        A name that is ours stays ours until it is asked for no more, or this raises, or we die: then it is anybody's.
+        Raises `ServiceUnavailable`, and everything is lost. Never two calls at a time.
+        """
+        ...
