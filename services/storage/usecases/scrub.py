@@ -46,16 +46,16 @@ class Scrub:
         present = due(await self._scrubbing.round(), self._clock.now(), self._period)
         if present is None:
             return None
-        done, kept = Scrubbed(), self._clock.monotonic()
+        done, kept = Scrubbed(), -KEEP_EVERY
         async for file_id, known in self._scrubbing.files(present.after):
+            if self._clock.monotonic() - kept >= KEEP_EVERY:  # at once, too: who may not write this down does not scrub
+                kept = self._clock.monotonic()
+                await self._scrubbing.keep(present)
             if known < present.began_at:  # those that came or were read since have their turn in the next round
                 size, result = done.size, await self._look(file_id, done)
                 if told is not None:
                     told(result, done.size - size)
             present = present.read_up_to(file_id)
-            if self._clock.monotonic() - kept >= KEEP_EVERY:
-                kept = self._clock.monotonic()
-                await self._scrubbing.keep(present)
         await self._scrubbing.keep(present.ended())
         done.complete = True
         log.info("every file was read again", files=done.files, size=done.size, damaged=done.damaged,

@@ -10,6 +10,7 @@ from artstore.storage.v1 import storage_pb2
 
 from clients.storage import StorageClient
 from services.model.errors import Conflict, FileDamaged, Forbidden, ModeNotAllowed, NotFound
+from services.model.feed import Change, ChangeKind, FeedPosition
 from services.model.files import FileStatus
 from services.model.ids import FileId, QuarantineId
 from services.model.maintenance import Issue, ReconcileProgress, ReconcileReport
@@ -93,6 +94,18 @@ async def read(client: StorageClient, file_id: FileId) -> bytes:
     return b"".join(frame.chunk for frame in frames)
 
 
+async def followed(client: StorageClient, since: FeedPosition | None, count: int) -> list[Change]:
+    """So many changes from there on."""
+    told: list[Change] = []
+    async with asyncio.timeout(PATIENCE), client.feed.watch(since, on_behalf_of=ANNA) as frames:
+        async for frame in frames:
+            if isinstance(frame, Change):
+                told.append(frame)
+            if len(told) == count:
+                break
+    return told
+
+
 async def damaged(client: StorageClient, file_id: FileId) -> None:
     """Return when that is written down, which the element does without being asked."""
     async with asyncio.timeout(PATIENCE):
@@ -107,6 +120,7 @@ async def test_what_a_reader_finds_damaged_is_written_down_and_comes_back_from_a
         ground.asked(element, "ingester") as ingester,
     ):
         file_id = await upload(ingester)
+        since = (await admin.files(None, PageRequest(limit=1), on_behalf_of=ANNA)).position
         data_of(element, file_id).write_bytes(b"#" + DATA[1:])
         with pytest.raises(FileDamaged):
             await read(admin, file_id)
@@ -123,6 +137,11 @@ async def test_what_a_reader_finds_damaged_is_written_down_and_comes_back_from_a
             await admin.keeping.restore(item.item_id, on_behalf_of=ANNA)
         found = await admin.keeping.verify(file_id, on_behalf_of=ANNA)
         assert (found.outcome, found.actual_size) == (FileStatus.ACTIVE, len(DATA))
+        told = await followed(admin, since, 2)
+        assert [(change.kind, change.file_id) for change in told] == [
+            (ChangeKind.DAMAGED, file_id),
+            (ChangeKind.RESTORED, file_id),
+        ]
 
 
 async def test_the_scrub_finds_damage_without_a_reader(ground: Ground) -> None:
