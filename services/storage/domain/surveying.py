@@ -47,6 +47,8 @@ class Strange:
     file_id: FileId | None = None
     beside: str = ""
     """Name of the data beside attributes, which go with them; empty if there are none."""
+    unread: bool = False
+    """The disk does not give it: nobody knows what it is, so it stays."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ class Hour:
         return self._found
 
     def _corrupt_or_duplicate(self, strange: Strange) -> Strange:
-        if strange.issue is not Issue.CORRUPT or strange.file_id not in self._documented:
+        if strange.unread or strange.issue is not Issue.CORRUPT or strange.file_id not in self._documented:
             return strange
         return replace(strange, issue=Issue.DUPLICATE, detail=f"the file has other attributes; these: {strange.detail}")
 
@@ -64,6 +64,10 @@ class Hour:
             document = self._documents.read(file_id, data)
         except FileNotFoundError:
             return  # it went meanwhile
+        except OSError as error:
+            detail = f"the disk does not give them: {error.strerror}"
+            self._corrupt.append(Strange(Issue.CORRUPT, self._path(name), detail, file_id, unread=True))
+            return
         except FileDamaged as error:
             self._corrupt.append(self._distrusted(name, file_id, str(error.__cause__ or error)))
             return

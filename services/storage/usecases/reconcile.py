@@ -106,7 +106,7 @@ class Reconcile:
 
     async def _strange(self, strange: Strange) -> Finding:
         kind, moved, detail = SET_ASIDE.get(strange.issue), None, strange.detail
-        if kind is not None and self._may_move:
+        if kind is not None and self._may_move and not strange.unread:
             try:
                 moved = await self._finishing.run(self._set_aside(strange, kind))
                 detail += "; it was set aside" if moved else "; it was gone or in order when looked at again"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -20,7 +21,9 @@ from services.storage.domain.documents import Document, encode
 from services.storage.domain.names import ATTRIBUTES_SUFFIX, folder_of
 from services.storage.domain.seal import seal, unseal
 from services.storage.domain.surveying import Strange
+from services.storage.store.fs import FileSystem
 from tests.doubles.clock import FakeClock
+from tests.doubles.disks import Call, WatchedDisk
 from tests.doubles.documents import new_id
 from tests.support.storage_keeping import BY, Keeper, found
 from tests.support.storage_store import content_of, opened, store, tree
@@ -316,3 +319,24 @@ async def test_the_quarantine_is_listed_in_pages(house: House) -> None:
             break
         cursor = page.next_cursor
     assert by_cursor == [item.item_id for page in pages for item in page.items]
+
+
+async def test_what_the_disk_does_not_give_is_told_and_not_moved_and_stops_nothing(tmp_path: Path) -> None:
+    disk = WatchedDisk(FileSystem())
+    async with opened(tmp_path, clock=FakeClock(NOW), fs=disk) as element:
+        keeper = Keeper(element, FakeClock(NOW))
+        await store(element.files, attributes(), DATA)
+        await store(element.files, attributes(file_id=OTHER_ID), DATA)
+
+        def fail(call: Call) -> None:
+            path = str(call.arguments[0])
+            if call.name == "open" and FILE_ID in path and path.endswith(ATTRIBUTES_SUFFIX):
+                raise OSError(errno.EIO, "Input/output error")
+
+        disk.before = fail
+        report = await keeper.reconcile()
+        assert (found(report), report.files) == ({Issue.CORRUPT: 1}, 1)
+        assert "does not give" in only(report).detail
+        disk.well()
+        assert await keeper.quarantine() == []
+        assert found(await keeper.reconcile()) == {}
