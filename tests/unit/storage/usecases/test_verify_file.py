@@ -16,6 +16,7 @@ from services.model.files import FileAttributes, FileStatus
 from services.model.paging import PageRequest
 from services.storage.domain.documents import Document
 from services.storage.domain.names import ATTRIBUTES_SUFFIX
+from services.storage.store.fs import FileSystem
 from tests.doubles.clock import FakeClock
 from tests.support.storage_keeping import BY, Keeper
 from tests.support.storage_store import content_of, opened, store, tree
@@ -223,3 +224,26 @@ async def test_nothing_is_put_in_the_place_of_bytes_that_are_there(house: House)
 async def test_the_content_of_a_file_is_served_after_all(house: House) -> None:
     await house.verify(FILE_ID)
     assert await content_of(house.element.files, house.file) == DATA
+
+
+class Flaky(FileSystem):
+    """A cable or a memory that spoils so many reads of content; the disk is well."""
+
+    def __init__(self, reads: int) -> None:
+        self.reads = reads
+
+    def read(self, descriptor: int, length: int, offset: int) -> bytes:
+        data = super().read(descriptor, length, offset)
+        if self.reads and len(data) > 64 << 10:
+            self.reads -= 1
+            return b"?" + data[1:]
+        return data
+
+
+@pytest.mark.parametrize(("reads", "outcome"), [(1, FileStatus.ACTIVE), (9, FileStatus.DAMAGED)])
+async def test_damage_is_believed_only_after_a_second_read(tmp_path: Path, reads: int, outcome: FileStatus) -> None:
+    disk = Flaky(0)
+    async with opened(tmp_path, clock=FakeClock(NOW), fs=disk) as element:
+        await store(element.files, attributes(), DATA)
+        disk.reads = reads
+        assert (await Keeper(element, FakeClock(NOW)).verify(FILE_ID)).outcome is outcome

@@ -27,12 +27,18 @@ from services.storage.store.element import Element
 from services.storage.store.fs import FileSystem
 from tests.doubles.clock import FakeClock
 from tests.doubles.disks import SKIPPED, Call, PowerCut, StrictDisk, WatchedDisk
+from tests.faults.size import FULL, luck, sized
 from tests.support.power_cuts import LUCKS, ROOT
 from tests.support.storage_keeping import BY, Keeper, found
 from tests.support.storage_store import opened, store
 from tests.unit.storage.samples import FILE_ID, OTHER_ID, attributes
 
 GOOD, WRONG, KEPT = b"good" * 500, b"evil" * 500, b"kept" * 500
+STEP = sized(3, 1)
+"""Of the calls at which an error is injected, one in so many."""
+CHANCE = luck("quarantine")
+
+pytestmark = pytest.mark.timeout(sized(120, 1200))
 Hands = Callable[[StrictDisk], None]
 
 
@@ -173,6 +179,13 @@ async def run(
     return Outcome(watched.inner, folder, watched.calls[first:], answered)
 
 
+def lucks_at(number: int) -> list[random.Random | None]:
+    """The strictest cut at every call, the others in turn."""
+    if FULL:
+        return LUCKS
+    return [None, LUCKS[1 + number // 3 % 4]] if number % 3 == 0 else [None]
+
+
 def cut_at(number: int, skip: int | None = None) -> Callable[[int], object]:
     def before(call: int) -> object:
         if call >= number:
@@ -182,9 +195,9 @@ def cut_at(number: int, skip: int | None = None) -> Callable[[int], object]:
     return before
 
 
-async def check(story: Story, outcome: Outcome, luck: random.Random | None) -> None:
+async def check(story: Story, outcome: Outcome, chance: random.Random | None) -> None:
     """Nothing is lost, nothing wrong is served, and the same again comes to the same end."""
-    disk = outcome.disk.crash(luck)
+    disk = outcome.disk.crash(chance)
     assert somewhere(disk, story.survives), "it is lost"
     assert somewhere(disk, KEPT)
     folder = _copied(outcome.folder)
@@ -235,8 +248,8 @@ async def test_undisturbed_it_comes_to_its_end(story: Story, memory: Path) -> No
     disk = await base(story, start)
     outcome = await run(story, start, disk)
     assert outcome.answered
-    for luck in LUCKS:
-        await check(story, outcome, luck)
+    for chance in LUCKS:
+        await check(story, outcome, chance)
 
 
 async def test_a_power_cut_at_any_call_loses_nothing(story: Story, memory: Path) -> None:
@@ -246,8 +259,8 @@ async def test_a_power_cut_at_any_call_loses_nothing(story: Story, memory: Path)
     assert total >= 10, "there is something to cut"
     for number in range(total):
         outcome = await run(story, start, disk, cut_at(number))
-        for luck in (None, LUCKS[1 + number % 4]):
-            await check(story, outcome, luck)
+        for chance in lucks_at(number):
+            await check(story, outcome, chance)
         shutil.rmtree(outcome.folder)
 
 
@@ -255,11 +268,11 @@ async def test_an_error_at_any_call_loses_nothing(story: Story, memory: Path) ->
     start = memory / "start"
     disk = await base(story, start)
     total = len((await run(story, start, disk)).calls)
-    for number in range(total):
+    for number in range(CHANCE.randrange(STEP), total, STEP):
 
         def before(call: int, number: int = number) -> object:
             if call == number:
-                raise OSError((errno.EIO, errno.ENOSPC)[number % 2], "injected")
+                raise OSError((errno.EIO, errno.ENOSPC)[number // STEP % 2], "injected")
             return None
 
         outcome = await run(story, start, disk, before)
@@ -287,9 +300,9 @@ async def test_each_single_sync_is_needed_and_its_absence_noticed(memory: Path) 
 async def _noticed(story: Story, start: Path, disk: StrictDisk, total: int, skip: int) -> bool:
     for number in range(total, skip, -1):
         outcome = await run(story, start, disk, cut_at(number, skip))
-        for luck in (None, *(random.Random(seed) for seed in range(4))):  # noqa: S311 - luck
+        for chance in (None, *(random.Random(seed) for seed in range(4))):  # noqa: S311 - luck
             try:
-                await check(story, outcome, luck)
+                await check(story, outcome, chance)
             except AssertionError:
                 return True
             except Exception:  # noqa: BLE001 - the store itself notices
