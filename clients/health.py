@@ -13,8 +13,12 @@ SECONDS = 3.0
 """For the answer."""
 
 
-async def serving(channel: grpc.aio.Channel) -> None:
-    """Return if what `channel` leads to serves. Raises `ServiceUnavailable` if it is away, starting or stopping."""
+async def serving(channel: grpc.aio.Channel, service: str = "") -> None:
+    """Return if what `channel` leads to serves. Raises `ServiceUnavailable` if it is away, starting or stopping.
+
+    `service`: one that it may or may not serve now; empty: the process as a whole. Raises `NotFound` for one that it
+    never heard of.
+    """
     check: grpc.aio.UnaryUnaryMultiCallable[health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse]
     check = channel.unary_unary(
         "/grpc.health.v1.Health/Check",
@@ -22,6 +26,6 @@ async def serving(channel: grpc.aio.Channel) -> None:
         response_deserializer=health_pb2.HealthCheckResponse.FromString,
     )
     with translated():
-        answer = await check(health_pb2.HealthCheckRequest(), timeout=remaining(SECONDS))
+        answer = await check(health_pb2.HealthCheckRequest(service=service), timeout=remaining(SECONDS))
     if answer.status != health_pb2.HealthCheckResponse.SERVING:
         raise ServiceUnavailable("the service is starting or stopping", retry_after=2)

@@ -70,11 +70,11 @@ class UploadStream(Generic[Response]):
         if interrupted or not sending.result():
             raise await self._refusal()
 
-    async def finish(self, commit: bytes) -> Response:
-        """Send the last frame, then wait for the answer. Raises what the peer refuses it with."""
+    async def finish(self, commit: bytes | None) -> Response:
+        """Send the last frame, unless it was sent, and wait for the answer. Raises what the peer refuses it with."""
         try:
             async with asyncio.timeout(COMMITTING):
-                if await self._write(commit):
+                if commit is None or await self._write(commit):
                     with contextlib.suppress(grpc.aio.InternalError):  # it has ended: its status says why
                         await self._call.done_writing()
                 return await self._call

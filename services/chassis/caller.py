@@ -37,6 +37,8 @@ class Caller:
     """Of a calling element."""
     identity: Identity | None
     request_id: str
+    forwarded: bool = False
+    """Whether another process of the same service passed it on, for `module`."""
 
     @property
     def user(self) -> Identity:

@@ -17,7 +17,7 @@ import grpc
 from structlog.contextvars import bind_contextvars
 
 from services.chassis import caller as callers
-from services.chassis import deadlines, request_id, telemetry
+from services.chassis import deadlines, forwarding, request_id, telemetry
 from services.chassis.authentication import Authenticator
 from services.chassis.authorization import Authorization
 from services.chassis.caller import Caller, Identity
@@ -27,6 +27,7 @@ from services.chassis.logs import get_logger
 from services.chassis.metrics import RpcMetrics
 from services.chassis.watches import Stopping, watches
 from services.model.errors import ArtStoreError, DeadlineExceeded, ErrorCode, Forbidden, InternalError
+from services.model.ids import StorageId
 
 MAX_MESSAGE = 1000
 """Characters of an error's message that go into the status: trailers have a size limit."""
@@ -39,8 +40,11 @@ log = get_logger(__name__)
 class CallInterceptor(grpc.aio.ServerInterceptor):
     """One for each server; see the head of this file."""
 
-    def __init__(self, *, authenticator: Authenticator, metrics: RpcMetrics) -> None:
-        self._authenticator = authenticator
+    def __init__(
+        self, *, authenticator: Authenticator, metrics: RpcMetrics, replica_of: StorageId | None = None
+    ) -> None:
+        """`replica_of`: the element that this process serves, maybe as one of several."""
+        self._authenticator, self._replica_of = authenticator, replica_of
         self._authorization = Authorization()
         self._metrics = metrics
         self.calls = InFlight()
@@ -118,8 +122,9 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         identity: Identity | None = None
         if self._authorization.needs_user(method):
             identity = await self._authenticator.identify(metadata, module, storage_id)
-        callers.bind(Caller(module, storage_id, identity, given_id))
         try:
+            module, forwarded = forwarding.origin(metadata, module, storage_id, replica_of=self._replica_of)
+            callers.bind(Caller(module, storage_id, identity, given_id, forwarded))
             self._authorization.check(method, module=module, identity=identity)
         except ArtStoreError as refusal:
             subject = identity.subject if identity else None

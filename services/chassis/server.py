@@ -16,6 +16,7 @@ from services.chassis.interceptor import CallInterceptor
 from services.chassis.logs import get_logger
 from services.chassis.metrics import PREFIXES, RpcMetrics
 from services.chassis.settings import ProcessSettings
+from services.model.ids import StorageId
 
 MAX_STREAMS = 256
 """Concurrent calls of one connection; each byte stream may hold some MiB in flow-control windows."""
@@ -29,12 +30,18 @@ log = get_logger(__name__)
 class GrpcServer:
     """Give `.grpc` to the rooms' `add_to`, then `start`; `drain` ends it."""
 
-    def __init__(self, settings: ProcessSettings, *, service: str, authenticator: Authenticator) -> None:
+    def __init__(
+        self, settings: ProcessSettings, *, service: str, authenticator: Authenticator,
+        replica_of: StorageId | None = None,
+    ) -> None:  # fmt: skip
+        """`replica_of`: the element that this process serves, maybe as one of several."""
         self._address = f"{settings.host}:{settings.port}"
         self._credentials = settings.tls.server_credentials()
         logging.getLogger("grpc._cython.cygrpc").addFilter(_is_not_of_a_caller_that_left)
         self._health = health.aio.HealthServicer()
-        around = CallInterceptor(authenticator=authenticator, metrics=RpcMetrics(PREFIXES[service]))
+        around = CallInterceptor(
+            authenticator=authenticator, metrics=RpcMetrics(PREFIXES[service]), replica_of=replica_of
+        )
         self._calls, self._stopping = around.calls, around.stopping
         self.grpc = grpc.aio.server(
             interceptors=[around],
@@ -68,6 +75,11 @@ class GrpcServer:
         await self.grpc.start()
         await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
         log.info("gRPC server listens", address=self._address)
+
+    async def tell(self, name: str, *, serving: bool) -> None:
+        """Have the health service say of `name`, a service or a part that this process plays, whether it serves."""
+        status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
+        await self._health.set(name, status)
 
     async def drain(self, grace: timedelta, *, delay: timedelta = timedelta(0)) -> None:
         """Say NOT_SERVING; after `delay` refuse new calls, let those in flight end within `grace`; cut off the rest.

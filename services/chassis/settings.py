@@ -107,7 +107,7 @@ def load(cls: type[SettingsT]) -> SettingsT:
         prefix = cls.model_config.get("env_prefix", "")
         lines = [f"Cannot start: {error.error_count()} setting(s) are wrong."]
         for problem in error.errors(include_input=False, include_url=False):
-            name = prefix + ".".join(str(part) for part in problem["loc"]).upper()
+            name = prefix + ".".join(str(part) for part in problem["loc"]).upper() if problem["loc"] else "together"
             what = "is not set" if problem["type"] == "missing" else problem["msg"].removeprefix("Value error, ")
             lines.append(f"  {name}: {what}")
         sys.stderr.write("\n".join(lines) + "\n")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -16,20 +17,23 @@ from services.chassis.ops import VERSION
 from services.chassis.server import GrpcServer
 from services.chassis.tokens import TokenVerifier
 from services.model.clock import Clock
-from services.model.elements import element_audience
+from services.model.elements import ReplicaMode, Role, element_audience
+from services.model.errors import StorageUnavailable
 from services.storage import rpc
 from services.storage.config import Settings
+from services.storage.ports import Standing
 from services.storage.rpc.control import Control
 from services.storage.rpc.metrics import CollectPass, Observe, ObserveKeeping, ReconcilePass, ScrubPass
 from services.storage.store.element import Element, open_element
 from services.storage.store.fs import FileSystem
-from services.storage.store.options import Options
+from services.storage.store.options import Options, Replicated
 from services.storage.store.refusal import ElementRefused
 from services.storage.store.reseal import reseal
 from services.storage.usecases.collect_garbage import CollectGarbage
 from services.storage.usecases.delete_file import DeleteFile
 from services.storage.usecases.describe_element import DescribeElement, Identity
 from services.storage.usecases.download_file import DownloadFile
+from services.storage.usecases.elect import Alone, Elect
 from services.storage.usecases.finishing import Finishing
 from services.storage.usecases.mode_gate import ModeGate
 from services.storage.usecases.pace import RatePace
@@ -63,12 +67,21 @@ async def serve(settings: Settings) -> None:
     async with Process("storage", settings, instance=settings.storage_id) as process:
         element = await process.enter(_opened(settings, clock))
         finishing = Finishing()
+        if element.candidate is not None:
+            process.closing(element.candidate.close)
         process.closing(finishing.ended)
         gate, files = ModeGate(element.mode), element.files
+        authenticator = OnBehalfOfAuthenticator(
+            TRUSTED, own=settings.storage_id, bearers=await _bearers(settings, process, clock)
+        )
+        server = GrpcServer(settings, service="storage", authenticator=authenticator, replica_of=settings.storage_id)
+        elect, forwarding = await _several(process, settings, element, gate, server, clock)
+        standing = elect or Alone(files)
         describe = DescribeElement(
             identity=Identity(settings.storage_id, element.identity.element_uuid, VERSION, settings.max_file_size),
             gate=gate,
             files=files,
+            standing=standing,
         )
         collect = CollectPass(
             CollectGarbage(
@@ -93,10 +106,6 @@ async def serve(settings: Settings) -> None:
         reconciling = Reconciling(reconcile, ReconcilePass(reconcile))
         process.closing(reconciling.stop)
         list_quarantine = ListQuarantine(gate=gate, keeping=element.keeping)
-        authenticator = OnBehalfOfAuthenticator(
-            TRUSTED, own=settings.storage_id, bearers=await _bearers(settings, process, clock)
-        )
-        server = GrpcServer(settings, service="storage", authenticator=authenticator)
         names = rpc.add_to(
             server.grpc,
             rpc.UseCases(
@@ -124,23 +133,61 @@ async def serve(settings: Settings) -> None:
                 watch_changes=WatchChanges(gate=gate, feed=element.feed),
                 list_destroyed=ListDestroyed(gate=gate, feed=element.feed),
             ),
+            forwarding,
         )
         process.check("filesystem", element.check_filesystem)
+        process.check("wal", element.check_wal)
         process.check("index", element.check_index)
+        process.ops.add_check("leader", standing.check, critical=False)  # reads go on without one
         process.background(Loop("index", REBUILD_EVERY, element.rebuild).run())
-        process.background(Loop("gc", settings.gc_interval, collect.by_itself).run())
+        process.background(Loop("gc", settings.gc_interval, _by_the_leader(standing, collect.by_itself)).run())
         process.background(Loop("feed", FORGET_EVERY, element.feed.forget).run())
-        process.background(Loop("scrub", DUE_EVERY, ScrubPass(scrub)).run())
+        process.background(Loop("scrub", DUE_EVERY, _by_the_leader(standing, ScrubPass(scrub))).run())
         process.background(suspects.run())
         due = ReconcileWhenDue(
             reconciling=reconciling, reconciliations=element.reconciliations, clock=clock,
             interval=settings.reconcile_interval,
         )  # fmt: skip
-        process.background(Loop("reconcile", DUE_EVERY, due).run())
+        process.background(Loop("reconcile", DUE_EVERY, _by_the_leader(standing, due)).run())
         process.background(Loop("observe keeping", OBSERVE_EVERY, ObserveKeeping(scrub, list_quarantine)).run())
         process.background(Loop("observe", OBSERVE_EVERY, Observe(describe)).run())
         await server.start(names)
         await process.serve(server)
+
+
+async def _several(
+    process: Process, settings: Settings, element: Element, gate: ModeGate, server: GrpcServer, clock: Clock
+) -> tuple[Elect | None, rpc.Forwarding | None]:
+    """What a process needs that is one of several of its element; it has taken part in the election once."""
+    if element.candidate is None:
+        return None, None
+    replicas = await process.enter(rpc.Replicas(settings.storage_id, settings.tls))
+
+    async def announce(role: Role) -> None:
+        await server.tell(rpc.LEADER, serving=role is Role.LEADER)
+
+    await announce(Role.FOLLOWER)
+    elect = Elect(
+        leadership=element.candidate, peers=replicas, gate=gate, files=element.files, clock=clock,
+        patience=settings.patience, beat=settings.beat_interval.total_seconds(), announce=announce,
+    )  # fmt: skip
+    with contextlib.suppress(StorageUnavailable):
+        await elect()
+        await element.following()
+    process.background(Loop("election", settings.beat_interval, elect).run())
+    process.background(Loop("index refresh", settings.index_refresh_interval, element.following).run())
+    process.background(
+        Loop("feed of the leader", settings.beat_interval, rpc.Woken(elect, replicas, element.following)).run()
+    )
+    return elect, rpc.Forwarding(elect, replicas)
+
+
+def _by_the_leader(standing: Standing, one_pass: Callable[[], Awaitable[object]]) -> Callable[[], Awaitable[object]]:
+    async def led() -> None:
+        if standing.role is Role.LEADER:
+            await one_pass()
+
+    return led
 
 
 def seal_file(path: Path) -> None:
@@ -160,6 +207,13 @@ async def _bearers(settings: Settings, process: Process, clock: Clock) -> TokenV
     return TokenVerifier(keys, issuer=settings.token_issuer, audience=audience, clock=clock)
 
 
+def _replicated(settings: Settings) -> Replicated | None:
+    if settings.replica_mode is ReplicaMode.STANDALONE:
+        return None
+    host, port = settings.advertised
+    return Replicated(host, port, settings.patience)
+
+
 @asynccontextmanager
 async def _opened(settings: Settings, clock: Clock) -> AsyncIterator[Element]:
     options = Options(
@@ -174,6 +228,7 @@ async def _opened(settings: Settings, clock: Clock) -> AsyncIterator[Element]:
         wal_dir=settings.wal_dir.resolve() if settings.wal_dir else None,
         wal_reset=settings.wal_reset,
         feed_retention=settings.feed_retention,
+        replicated=_replicated(settings),
     )
     try:
         with open_element(options, clock=clock) as element:

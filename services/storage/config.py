@@ -11,9 +11,10 @@ from pydantic_settings import SettingsConfigDict
 
 from services.chassis.jwks import parse_jwks_url
 from services.chassis.settings import ByteSize, Duration, Port, ProcessSettings
-from services.model.elements import Mode, parse_storage_id
+from services.model.elements import Mode, ReplicaMode, parse_endpoint, parse_storage_id
 from services.model.errors import ValidationFailed
 from services.model.ids import StorageId
+from services.storage.domain.election import Patience
 from services.storage.domain.modes import ModeOverride, parse_override
 
 
@@ -83,6 +84,32 @@ class Settings(ProcessSettings):
         timedelta(hours=24),
         description="For how long changes are kept at least, in the journal, for those who follow them, as Admin does.",
     )
+    replica_mode: ReplicaMode = Field(
+        ReplicaMode.STANDALONE,
+        description="`standalone`: this is the element's only process. `replicated`: several processes serve one "
+        "shared SE_DATA_DIR, one of them leads; each has its own SE_INDEX_DIR, and SE_WAL_DIR stays unset.",
+    )
+    advertise_addr: str = Field(
+        "",
+        description="host:port at which the other processes of a replicated element reach this one. "
+        "Unset: SE_HOST and SE_PORT, where SE_HOST is no wildcard.",
+    )
+    beat_interval: Duration = Field(
+        timedelta(seconds=1), description="How often the leader of a replicated element shows that it lives."
+    )
+    beat_loss: Duration = Field(
+        timedelta(seconds=5), description="After how long without a beat that could be written a leader steps down."
+    )
+    beat_silence: Duration = Field(
+        timedelta(seconds=8),
+        description="After how long without a beat a follower asks whether the leader lives, and else takes over; "
+        "more than SE_BEAT_LOSS.",
+    )
+    index_refresh_interval: Duration = Field(
+        timedelta(seconds=30),
+        description="How often a follower of a replicated element brings its index up to date where the leader's "
+        "feed does not tell it at once.",
+    )
 
     @field_validator("storage_id")
     @classmethod
@@ -112,6 +139,38 @@ class Settings(ProcessSettings):
         except ValidationFailed as error:
             raise ValueError(error.details[0].message) from None
         return value
+
+    @field_validator("advertise_addr")
+    @classmethod
+    def _address(cls, value: str) -> str:
+        try:
+            return parse_endpoint(value) if value else value
+        except ValidationFailed as error:
+            raise ValueError(error.details[0].message) from None
+
+    @model_validator(mode="after")
+    def _replicated(self) -> Self:
+        if self.replica_mode is ReplicaMode.REPLICATED:
+            if self.wal_dir is not None:
+                raise ValueError("SE_WAL_DIR: the journal of a replicated element lies in SE_DATA_DIR")
+            if self.index_dir is None:
+                raise ValueError("SE_INDEX_DIR: each process of a replicated element needs its own")
+            if not self.advertise_addr and self.host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not listened on
+                raise ValueError("SE_ADVERTISE_ADDR: where do the others reach this process? SE_HOST does not say it")
+            if not self.beat_interval < self.beat_loss < self.beat_silence:
+                raise ValueError("SE_BEAT_INTERVAL, SE_BEAT_LOSS and SE_BEAT_SILENCE must be longer one than the other")
+        return self
+
+    @property
+    def advertised(self) -> tuple[str, int]:
+        """Host and port at which the other processes of the element reach this one."""
+        host, _, port = self.advertise_addr.rpartition(":")
+        return (host.strip("[]"), int(port)) if host else (self.host, self.port)
+
+    @property
+    def patience(self) -> Patience:
+        """Of the processes of a replicated element."""
+        return Patience(silence=self.beat_silence.total_seconds(), loss=self.beat_loss.total_seconds())
 
     @property
     def override(self) -> ModeOverride | None:

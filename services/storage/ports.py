@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from services.model.elements import ReplicaMode, Role
 from services.model.feed import Change, Destroyed, DestroyedPage, FeedPosition
 from services.model.files import ByteRange, FileAttributes, FileStatus
 from services.model.ids import FileId, QuarantineId
@@ -18,6 +19,7 @@ from services.model.maintenance import QuarantineItem
 from services.model.paging import Page, PageRequest
 from services.storage.domain.changes import Decision
 from services.storage.domain.documents import Document
+from services.storage.domain.election import Leader
 from services.storage.domain.keeping import Actual, Reason
 from services.storage.domain.modes import ModeState
 from services.storage.domain.scrubbing import Round
@@ -49,6 +51,89 @@ class Modes(Protocol):
         Raises `StorageFull` (nothing has changed), `StorageUnavailable` (which mode is kept is not known; the element
         writes nothing any more, so nothing can happen under the wrong one).
         """
+        ...
+
+
+class Leadership(Protocol):
+    """One process's part in the leadership of an element that several serve."""
+
+    @property
+    def leading(self) -> bool:
+        """From the claim on until `leave`."""
+        ...
+
+    @property
+    def accepting(self) -> bool:
+        """From `accept` on until `leave`."""
+        ...
+
+    async def look(self) -> tuple[Leader | None, int]:
+        """Who says that he leads, and the latest epoch of all. Raises `StorageUnavailable`."""
+        ...
+
+    async def mode(self) -> ModeState | None:
+        """The mode as it is kept; None if none was yet. Raises `StorageUnavailable`."""
+        ...
+
+    async def try_lock(self) -> bool:
+        """Whether we have the lock now. Raises `StorageUnavailable`."""
+        ...
+
+    async def unlock(self) -> None:
+        """Give the lock back, if we have it."""
+        ...
+
+    async def claim(self, epoch: int) -> None:
+        """Begin an epoch: no earlier one can commit anything when this returns. Nothing is accepted yet.
+
+        Raises `Deposed` if another process was faster, `StorageUnavailable`.
+        """
+        ...
+
+    async def recover(self) -> ModeState:
+        """Settle what the leaders before left open; the mode that holds now. Raises `StorageUnavailable`."""
+        ...
+
+    def accept(self) -> None:
+        """From now on this process writes."""
+        ...
+
+    async def beat(self) -> None:
+        """Show life. Raises `Deposed` if a later epoch has begun or no beat could be written for too long.
+
+        Raises `StorageUnavailable` if only this one could not be written.
+        """
+        ...
+
+    async def leave(self, reason: str) -> None:
+        """Write nothing from now on, and give the lock back. Repeatable."""
+        ...
+
+
+class Peers(Protocol):
+    """The other processes of the element."""
+
+    async def leads(self, leader: Leader) -> bool:
+        """Whether the process there says, within a second, that it leads."""
+        ...
+
+
+class Standing(Protocol):
+    """What this process is among those of its element."""
+
+    @property
+    def replica_mode(self) -> ReplicaMode: ...
+
+    @property
+    def role(self) -> Role: ...
+
+    @property
+    def writable(self) -> bool:
+        """Whether writes that come here are done, by this process or by the leader that it forwards them to."""
+        ...
+
+    async def check(self) -> None:
+        """Return if the element has a leader, as far as this process knows. Raises `StorageUnavailable`."""
         ...
 
 

@@ -102,7 +102,7 @@ async def _stopped(house: House, call: Call, refusal: ArtStoreError) -> None:
     with pytest.raises(StorageUnavailable):
         await house.create(BESIDE_ID)
     with pytest.raises(StorageUnavailable, match="stopped writing"):
-        await house.element.check_filesystem()
+        await house.element.check_wal()
 
 
 def take_a_part(disk: WatchedDisk, number: int, code: int) -> None:

@@ -28,9 +28,13 @@ class RunningElement:
         mode: str,
         *,
         port: int | str = 0,
+        name: str = "",
         **settings: str,
     ) -> Self:
-        """Ready when this returns. `port`: where it was before; 0: a new one. `settings`: without their prefix."""
+        """Ready when this returns.
+
+        `port`: where it was before; 0: a new one. `name`: of its log. `settings`: without their prefix.
+        """
         port, ops = int(port) or free_port(), free_port()
         data = folder / storage_id
         data.mkdir(exist_ok=True)
@@ -48,7 +52,7 @@ class RunningElement:
                 **{f"SE_{name}": value for name, value in settings.items()},
             },
             ops_port=ops,
-            log=folder / f"{storage_id}.log",
+            log=folder / f"{name or storage_id}.log",
         )
         try:
             await process.ready()

@@ -10,7 +10,10 @@ from artstore.storage.v1 import control_pb2, control_pb2_grpc, feed_pb2, feed_pb
 
 from services.storage.rpc.control import Control, StorageControlServicer
 from services.storage.rpc.feed import StorageFeedServicer
+from services.storage.rpc.forwarding import Forwarding
 from services.storage.rpc.reading import StorageReadServicer
+from services.storage.rpc.replicas import LEADER, Replicas
+from services.storage.rpc.waking import Woken
 from services.storage.rpc.writing import StorageWriteServicer
 from services.storage.usecases.delete_file import DeleteFile
 from services.storage.usecases.describe_element import DescribeElement
@@ -20,6 +23,8 @@ from services.storage.usecases.store_file import StoreFile
 from services.storage.usecases.store_small_file import StoreSmallFile
 from services.storage.usecases.update_file import UpdateFile
 from services.storage.usecases.watch_changes import ListDestroyed, WatchChanges
+
+__all__ = ["LEADER", "Forwarding", "Replicas", "UseCases", "Woken", "add_to"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +44,9 @@ class UseCases:
     list_destroyed: ListDestroyed
 
 
-def add_to(server: grpc.aio.Server, can: UseCases) -> list[str]:
-    """Serve everything; return the names of the services."""
+def add_to(server: grpc.aio.Server, can: UseCases, forwarding: Forwarding | None = None) -> list[str]:
+    """Serve everything; return the names of the services. `forwarding`: or pass it on, where another process leads."""
+    server = forwarding.around(server) if forwarding else server
     names = [service.full_name for service in storage_pb2.DESCRIPTOR.services_by_name.values()]
     handlers = {
         _READ: _reading(StorageReadServicer(can.describe, can.get_file, can.list_files, can.download_file)),

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from prometheus_client import Counter, Gauge, Histogram
 
 from services.chassis.logs import get_logger
+from services.model.elements import Role
 from services.model.errors import ArtStoreError, FeedReset, ModeNotAllowed, StorageFull, StorageUnavailable
 from services.model.feed import Change, FeedPosition
 from services.model.files import FileStatus
@@ -31,6 +32,7 @@ WRITABLE = Gauge("se_writable", "1 while the element accepts writes, 0 after a d
 FEED_WATCHES = Gauge("se_feed_watches", "Watches of the change feed that are open.")
 FEED_CHANGES = Counter("se_feed_changes_total", "Changes that were sent to watches, by kind.", ["kind"])
 FEED_RESETS = Counter("se_feed_resets_total", "Watches that were told to begin anew.")
+ROLE = Gauge("se_role", "1 for what this process is among those of its element: leader or follower.", ["role"])
 
 GC_RUNS = Counter("se_gc_runs_total", "Passes of garbage collection: done, refused or failed.", ["result"])
 GC_DELETED = Counter("se_gc_files_deleted_total", "Files that garbage collection destroyed.")
@@ -182,6 +184,8 @@ class Observe:
     async def __call__(self) -> None:
         info = await self._describe()
         WRITABLE.set(info.writable)
+        for role in Role:
+            ROLE.labels(role.value).set(info.role is role)
         for status in FileStatus:
             FILES.labels(status.value).set(info.files.get(status, 0))
         for kind, value in (

@@ -6,6 +6,7 @@ The promise: with every process stopped and PostgreSQL gone, a person with `ls`,
       element.json                identity: format, storage_id, element_uuid, created_at; made with link(), never again
       mode.json                   mode, revision, changed_at, changed_by
       .leader.lock                flock target, never removed
+      .leader.info                who leads, and his last beat, where several processes serve the directory (`beat.py`)
       .wal/0000000012/            the journal of epoch 12 (`wal/`); SE_WAL_DIR may put it elsewhere
       .epochs/0000000012          one empty file for each time that a process took charge, created O_EXCL
       files/2026/11/21/01/        the UTC hour inside the file id (a UUIDv7)
@@ -24,7 +25,10 @@ JSON on the disk is sealed (`domain/seal.py`); attributes are described in `doma
 **Who may write.** A process takes the flock on `.leader.lock` (`leadership.py`), claims the next epoch, and then
 fences: it empties and removes every older folder under `incoming/`. Nobody makes such a folder again. Every commit is a
 rename out of the committer's own folder there, so a process that lost the lock without noticing fails in the file
-system, at the commit itself.
+system, at the commit itself. Where several processes serve one directory, a follower also claims when the leader's
+beats have stopped and he does not answer (`usecases/elect.py`, `candidate.py`); whoever does not lead only reads, and
+keeps its index up to date from the leader's journal (`following.py`). A leadership comes and goes while the process
+lives on: whatever writes asks for it each time (`charge.py`).
 
 **Create** (`commits.py`; every operation on a file holds that file's lock from reading its attributes to the end):
 
@@ -78,5 +82,5 @@ are served, nothing is written, readiness fails with the reason, until an operat
 **The change feed** (`feed.py`) tells each commit by its number to those who follow the element, once it is durable and
 the index knows of it. It is the journal, kept for SE_FEED_RETENTION.
 
-**Not here yet:** the space kept for tidying up on a full disk, replicas.
+**Not here yet:** the space kept for tidying up on a full disk.
 """

@@ -36,7 +36,7 @@ class Writing:
     restoring: Restoring
 
     def close(self) -> None:
-        """Nothing is under way any more."""
+        """Nothing is begun any more; waits for a write of the journal that is under way."""
         self.journal.close()
 
 
@@ -46,7 +46,7 @@ class Charge:
     def __init__(self) -> None:
         self._writing: Writing | None = None
         self._resting = WriteHealth()
-        self._resting.rest("this process does not lead the storage element")
+        self._resting.depose("this process does not lead the storage element")
 
     @property
     def leading(self) -> bool:

@@ -12,7 +12,9 @@ from pathlib import Path
 from services.model.clock import Clock
 from services.model.errors import ArtStoreError, StorageUnavailable
 from services.storage.domain.modes import ModeState
+from services.storage.domain.mounts import mount_of
 from services.storage.store import leadership
+from services.storage.store.candidate import Candidate
 from services.storage.store.charge import Charge
 from services.storage.store.destroyed import DestroyedLog
 from services.storage.store.disk import Disk
@@ -20,16 +22,18 @@ from services.storage.store.documents import DocumentFiles
 from services.storage.store.durable import Folders, sync_folder
 from services.storage.store.feed import ElementFeed
 from services.storage.store.files import ElementFiles, Parts
+from services.storage.store.following import Following
 from services.storage.store.fs import FileSystem
 from services.storage.store.gcfile import GcFile
+from services.storage.store.health import WriteHealth
 from services.storage.store.identity import ElementFile, check_before_lock, read_or_make, still_there
 from services.storage.store.index import Index, known_element
 from services.storage.store.keeping import ElementKeeping
 from services.storage.store.layout import Layout
-from services.storage.store.leading import take_charge
+from services.storage.store.leading import FIRST_MODE_BY, claim, take_charge
 from services.storage.store.lookup import Lookup
 from services.storage.store.modefile import ModeFile, read_mode
-from services.storage.store.options import Options
+from services.storage.store.options import Options, Replicated
 from services.storage.store.pool import Pool
 from services.storage.store.rebuild import Rebuild
 from services.storage.store.refusal import ElementRefused
@@ -37,9 +41,12 @@ from services.storage.store.scrubfile import ScrubFile
 from services.storage.store.space import Space
 from services.storage.store.survey import Survey
 
+MOUNTS = Path("/proc/self/mountinfo")
 WRITE_THREADS = 16
 """A commit waits for the disk most of its time, and the disk takes many at once."""
 READ_THREADS = 8
+LEAD_THREADS = 4
+"""One recovers, one beats, one may hang."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +63,11 @@ class Element:
     reconciliations: GcFile
     feed: ElementFeed
     rebuild: Rebuild
+    following: Following
+    candidate: Candidate | None
+    """Of an element that several processes serve."""
     _parts: Parts
+    _first_mode: ModeState
 
     @property
     def epoch(self) -> int:
@@ -65,17 +76,18 @@ class Element:
 
     @property
     def mode(self) -> ModeState:
-        """As it is kept on the disk. Raises `ElementRefused` if it cannot be trusted, `OSError`."""
-        kept = read_mode(self._parts.fs, self._parts.layout)
-        if kept is None:
-            raise ElementRefused(f"{self._parts.layout.mode} is not there")
-        return kept
+        """As it is kept on the disk, or will be. Raises `ElementRefused` if it cannot be trusted, `OSError`."""
+        return read_mode(self._parts.fs, self._parts.layout) or self._first_mode
+
+    async def check_wal(self) -> None:
+        """Return unless this process leads and has stopped writing. Raises `StorageUnavailable` with the reason."""
+        charge = self._parts.charge
+        if charge.leading and not charge.health.writable:
+            raise StorageUnavailable(f"stopped writing: {charge.health.reason}")
 
     async def check_filesystem(self) -> None:
-        """Return if the directory is there and is written to. Raises `StorageUnavailable` with the reason."""
+        """Return if the directory is there. Raises `StorageUnavailable` with the reason."""
         parts = self._parts
-        if not parts.charge.health.writable:
-            raise StorageUnavailable(f"stopped writing: {parts.charge.health.reason}")
         if not await parts.reads.run(still_there, parts.fs, parts.layout, self.identity):
             raise StorageUnavailable("element.json is gone or another one: is the file system mounted?")
 
@@ -104,25 +116,55 @@ def open_element(options: Options, *, clock: Clock, fs: FileSystem | None = None
 def _open(options: Options, clock: Clock, fs: FileSystem, stack: contextlib.ExitStack) -> Element:
     layout = Layout(options.data_dir)
     _check_index_folder(options)
+    _check_mounts(options)
     known = known_element(options.index_dir)
     if options.init:
         _make_root(fs, layout.root)
     check_before_lock(fs, layout, init=options.init, known=known)
+    if options.replicated is not None:
+        return _one_of_several(options, options.replicated, clock, fs, stack)
     stack.enter_context(leadership.locked(fs, layout))
     identity = read_or_make(fs, layout, options.storage_id, init=options.init, known=known, now=clock.now())
     parts = _parts(options, fs, layout, stack)
-    writing = take_charge(parts, identity, options, clock)
+    epoch = leadership.latest_epoch(fs, layout) + 1
+    claim(parts, epoch, clock)
+    writing = take_charge(parts, identity, options, clock, epoch, WriteHealth())
     stack.callback(writing.close)
     parts.charge.take(writing)
-    return _element(identity, parts, clock)
+    return _element(identity, parts, options, clock, None)
 
 
-def _element(identity: ElementFile, parts: Parts, clock: Clock) -> Element:
+def _one_of_several(
+    options: Options, own: Replicated, clock: Clock, fs: FileSystem, stack: contextlib.ExitStack
+) -> Element:
+    """Opened for reading; it leads only once it has been elected."""
+    layout = Layout(options.data_dir)
+    known = known_element(options.index_dir)
+    with contextlib.ExitStack() as making:
+        if not fs.exists(layout.element):
+            making.enter_context(leadership.locked(fs, layout))
+        identity = read_or_make(fs, layout, options.storage_id, init=options.init, known=known, now=clock.now())
+    options.index_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
+    own_index = leadership.try_lock(FileSystem(), options.index_dir / "lock")
+    if own_index is None:
+        raise ElementRefused(f"another process uses {options.index_dir}: each needs an SE_INDEX_DIR of its own")
+    stack.callback(FileSystem().close, own_index)
+    parts = _parts(options, fs, layout, stack)
+    pool = Pool("lead", LEAD_THREADS)
+    stack.callback(pool.close)
+    return _element(identity, parts, options, clock, Candidate(parts, identity, options, own, clock, pool))
+
+
+def _element(
+    identity: ElementFile, parts: Parts, options: Options, clock: Clock, candidate: Candidate | None
+) -> Element:
     rebuild = Rebuild(
         fs=parts.fs, layout=parts.layout, charge=parts.charge, index=parts.index,
         documents=DocumentFiles(parts.fs, parts.layout), destroyed=parts.destroyed, clock=clock, pool=parts.reads,
     )  # fmt: skip
     modes = ModeFile(parts.charge, writes=parts.writes)
+    first = ModeState(mode=options.mode, revision=0, changed_at=clock.now(), changed_by=FIRST_MODE_BY)
+    following = Following(parts, identity)
     files = ElementFiles(parts)
     return Element(
         identity=identity,
@@ -133,9 +175,12 @@ def _element(identity: ElementFile, parts: Parts, clock: Clock) -> Element:
         keeping=ElementKeeping(parts, files.locks),
         scrubbing=ScrubFile(parts),
         reconciliations=GcFile(parts.charge, parts.layout.reconcile, writes=parts.writes),
-        feed=ElementFeed(parts),
+        feed=ElementFeed(parts, following),
         rebuild=rebuild,
+        following=following,
+        candidate=candidate,
         _parts=parts,
+        _first_mode=first,
     )
 
 
@@ -171,6 +216,20 @@ def _check_index_folder(options: Options) -> None:
         raise ElementRefused(
             f"SE_INDEX_DIR ({index}) lies in SE_DATA_DIR: it is local to one process, the data may not be"
         )
+
+
+def _check_mounts(options: Options) -> None:
+    try:
+        table = MOUNTS.read_text("utf-8", "surrogateescape")
+    except OSError:
+        return  # no Linux: nothing is known
+    data, index = (mount_of(str(each.resolve()), table) for each in (options.data_dir, options.index_dir))
+    if data is not None and data.local_locks:
+        raise ElementRefused(
+            f"{data.point} is mounted with {data.local_locks}: locks there would hold on this machine only"
+        )
+    if options.replicated is not None and index is not None and index.network:
+        raise ElementRefused(f"SE_INDEX_DIR ({options.index_dir}) lies on a network mount ({index.kind}): it must not")
 
 
 def _make_root(fs: FileSystem, root: Path) -> None:

@@ -23,6 +23,7 @@ from services.model.ids import FileId
 from services.storage.domain.modes import mode_change
 from services.storage.store.cursors import Position, read_cursor, write_cursor
 from services.storage.store.files import Parts
+from services.storage.store.following import Following
 from services.storage.store.health import reading
 from services.storage.store.index import IndexFailed
 from services.storage.store.modefile import read_mode
@@ -40,14 +41,16 @@ Found = TypeVar("Found")
 class ElementFeed:
     """Fills `ports.Feed`."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, following: Following) -> None:
+        """`following`: what this process knows while it does not lead."""
+        self._following = following
         self._charge, self._index, self._lookup, self._reads = parts.charge, parts.index, parts.lookup, parts.reads
         self._fs, self._layout = parts.fs, parts.layout
 
     @property
     def position(self) -> FeedPosition | None:
         if not self._charge.leading:
-            return None
+            return self._following.position
         source = self._charge.writing.source
         return None if source.tail.end is None else FeedPosition(source.feed_id, source.tail.end.number)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from services.chassis.logs import get_logger
@@ -20,7 +20,9 @@ log = get_logger(__name__)
 class WriteHealth:
     """Whether the element still writes. Once it has stopped, only a restart, which looks at the disk again, begins."""
 
-    def __init__(self) -> None:
+    def __init__(self, sure: Callable[[], bool] = lambda: True) -> None:
+        """`sure`: whether this process may still take itself for the element's leader."""
+        self._sure = sure
         self.reason = ""
         """Why it stopped; empty while it writes."""
 
@@ -32,16 +34,18 @@ class WriteHealth:
         """Raise `StorageUnavailable` unless the element writes."""
         if self.reason:
             raise StorageUnavailable("the storage element has stopped writing after a disk error")
-
-    def rest(self, reason: str) -> None:
-        """Write nothing, and that is as it should be."""
-        self.reason = reason
+        if not self._sure():
+            raise StorageUnavailable("the storage element is changing its leader; try again", retry_after=2)
 
     def stop(self, reason: str) -> None:
         """Write nothing any more; the first reason stays."""
         if not self.reason:
             self.reason = reason
             log.error("a disk error leaves an outcome unknown: the element stops writing", reason=reason)
+
+    def depose(self, reason: str) -> None:
+        """Write nothing any more: another process does."""
+        self.reason = self.reason or reason
 
     @contextmanager
     def preparing(self) -> Iterator[None]:

@@ -152,10 +152,14 @@ class Index:
         self._lock = threading.Lock()
         self.complete = False
         """Whether it knows every file. Set by `resume` and `rebuilt`."""
+        self.resumed = False
+        """Whether it is known what it belongs to, and thus whether it is complete."""
         self.applied = 0
         """Number of the last commit that it was told of."""
         self._left = set[bytes]()
         """Keys of files that went while the index is made anew: who read them before must not bring them back."""
+        self._generation = 0
+        """How often it was emptied."""
         self._gap = False
         """Something since `clear` could not be noted: numbers after it say nothing."""
         self.usage = Usage(files={}, used=0)
@@ -179,6 +183,7 @@ class Index:
         `kept`: from the number that an index must know to the last that was given away, both included.
         """
         about = self._about()
+        self.resumed = True
         self.applied = int(about.get("applied", "0"))
         known = about.get("element_uuid"), about.get("lineage"), about.get("complete")
         self.complete = known == (element, lineage, "1") and self.applied in kept
@@ -189,8 +194,18 @@ class Index:
         if not self.complete:
             self.clear()
 
-    def clear(self) -> None:
-        """Forget all files: the beginning of a rebuild. Raises `IndexFailed`."""
+    def belongs_to(self, element: ElementUuid, lineage: str) -> int | None:
+        """The number up to which it knows everything of that lineage; None if it is incomplete, or another's."""
+        about = self._about()
+        known = about.get("element_uuid"), about.get("lineage"), about.get("complete")
+        return int(about.get("applied", "0")) if known == (element, lineage, "1") else None
+
+    def forget(self) -> None:
+        """It is not known any more what it lacks: it has to be made anew."""
+        self.complete, self._gap = False, True
+
+    def clear(self) -> int:
+        """Forget all files: the beginning of a rebuild, which `rebuilt` ends. Raises `IndexFailed`."""
         self.complete = False
         try:
             with self._lock:
@@ -202,15 +217,17 @@ class Index:
                     connection.execute("DELETE FROM destroyed")
                     connection.execute("DELETE FROM verified")
                 self._gap = False
+                self._generation += 1
                 self._refresh()
+                return self._generation
         except sqlite3.Error as error:
             raise IndexFailed(str(error)) from error
 
-    def rebuilt(self) -> None:
-        """Every file on the disk has been `put` since `clear`. Raises `IndexFailed`."""
+    def rebuilt(self, generation: int) -> None:
+        """Every file on the disk has been `put` since the `clear` that returned `generation`. Raises `IndexFailed`."""
         try:
             with self._lock:
-                if self._gap:
+                if self._gap or generation != self._generation:
                     raise IndexFailed("something could not be noted meanwhile")
                 with self._connection as connection:
                     connection.execute("BEGIN IMMEDIATE")

@@ -18,6 +18,7 @@ class Layout:
         self.element = root / "element.json"
         self.mode = root / "mode.json"
         self.lock = root / ".leader.lock"
+        self.leader = root / ".leader.info"
         self.epochs = root / ".epochs"
         self.files = root / "files"
         self.incoming = root / "incoming"

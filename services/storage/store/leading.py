@@ -1,4 +1,4 @@
-"""Taking charge of an element, in the order that keeps it safe: epoch, fence, mode, journal."""
+"""Taking charge of an element, in the order that keeps it safe: epoch and fence, then mode and journal."""
 
 from __future__ import annotations
 
@@ -32,15 +32,22 @@ OVERRIDE_BY = Subject("SE_MODE_OVERRIDE")
 log = get_logger(__name__)
 
 
-def take_charge(parts: Parts, identity: ElementFile, options: Options, clock: Clock) -> Writing:
-    """What a new leadership writes with: everything open is settled, the index up to date if it can be.
+def claim(parts: Parts, epoch: int, clock: Clock) -> None:
+    """Take an epoch, and keep all earlier ones from writing. Raises `Superseded`, `OSError`; then it is not ours."""
+    leadership.claim(parts.fs, parts.layout, epoch)
+    leftovers = leadership.fence(parts.fs, parts.layout, epoch, clock.now())
+    log.info("an epoch begins", epoch=epoch, leftovers_removed=leftovers)
 
-    The lock is held. Raises `ElementRefused`, `OSError`; then nothing may be written.
+
+def take_charge(
+    parts: Parts, identity: ElementFile, options: Options, clock: Clock, epoch: int, health: WriteHealth
+) -> Writing:
+    """What a leadership that was claimed writes with: everything open is settled, the index up to date if it can be.
+
+    Raises `ElementRefused`, `OSError`; then nothing may be written.
     """
     fs, layout, index = parts.fs, parts.layout, parts.index
-    disk = Disk(fs, layout, parts.folders, WriteHealth())
-    epoch = leadership.claim(fs, layout)
-    leftovers = leadership.fence(fs, layout, epoch, clock.now())
+    disk = Disk(fs, layout, parts.folders, health)
     mode = _mode(fs, layout, epoch, options, clock)
     journal, source = take_over(
         disk, _journal_options(options, layout), index=index, documents=DocumentFiles(fs, layout),
@@ -48,12 +55,12 @@ def take_charge(parts: Parts, identity: ElementFile, options: Options, clock: Cl
     )  # fmt: skip
     mode = _overridden(mode, options.mode_override, disk, journal, epoch, clock)
     destroyed = DestroyedLog(disk)
-    commits = Commits(disk, journal=journal, lookup=parts.lookup, epoch=epoch)
     quarantine = Quarantine(disk, epoch=epoch)
     if removed := quarantine.tidy():
         log.info("empty folders were removed from the quarantine", folders=removed)
     log.info("element opened", storage_id=identity.storage_id, element_uuid=identity.element_uuid, epoch=epoch,
-             mode=mode.mode, leftovers_removed=leftovers, index_complete=index.complete)  # fmt: skip
+             mode=mode.mode, index_complete=index.complete)  # fmt: skip
+    commits = Commits(disk, journal=journal, lookup=parts.lookup, epoch=epoch)
     return Writing(
         epoch=epoch,
         disk=disk,

@@ -8,8 +8,19 @@ from pathlib import Path
 
 from services.model.elements import Mode
 from services.model.ids import StorageId
+from services.storage.domain.election import Patience
 from services.storage.domain.modes import ModeOverride
 from services.storage.store.wal.journal import SEGMENT_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Replicated:
+    """This process is one of several."""
+
+    host: str
+    port: int
+    """Where the others reach it."""
+    patience: Patience
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +46,5 @@ class Options:
     wal_segment: int = SEGMENT_BYTES
     feed_retention: timedelta = timedelta(0)
     """For how long changes are kept at least, for those who follow them."""
+    replicated: Replicated | None = None
+    """None: this is the element's only process."""

@@ -70,16 +70,16 @@ class Rebuild:
         Raises `OSError` if the disk cannot be read, `StorageUnavailable` if a folder cannot be made durable; the index
         stays incomplete then, and the next pass begins anew.
         """
-        if self._index.complete:
+        if self._index.complete or not self._index.resumed:
             return None
         log.info("the index is made anew from the disk; reads by id and uploads work meanwhile")
-        await self._pool.run(self._index.clear)
+        generation = await self._pool.run(self._index.clear)
         found, destroyed = Found(), self._destroyed.lines()
         while lines := await self._pool.run(_some, destroyed):
             await self._pool.run(self._index.put_destroyed, lines)
         await self._fill(found)
         await self._pool.run(self._look_again, found)
-        await self._pool.run(self._index.rebuilt)
+        await self._pool.run(self._index.rebuilt, generation)
         log.info("the index is complete", files=found.files, damaged=found.damaged, orphans=len(found.orphans))
         return found
 

@@ -35,6 +35,10 @@ class ModeGate:
         """Raise `ModeNotAllowed` unless the present mode permits `operation`."""
         require(self._state.mode, operation)
 
+    def follow(self, state: ModeState) -> None:
+        """Take over what another process has kept. Nothing may be committing here."""
+        self._state = state
+
     @asynccontextmanager
     async def held(self, operation: Operation) -> AsyncIterator[None]:
         """Keep the mode as it is meanwhile. Raises `ModeNotAllowed` unless it permits `operation`."""

@@ -215,7 +215,11 @@ class Journal:
             self._forget()
 
     def close(self) -> None:
-        """Nothing is under way any more."""
+        """Nothing is begun any more; waits for a write that is under way."""
+        with self._turn:
+            self._close()
+
+    def _close(self) -> None:
         if self._descriptor is not None:
             with contextlib.suppress(OSError):  # all that counts has been synced
                 self._fs.close(self._descriptor)
@@ -326,7 +330,7 @@ class Journal:
         """Make the next segment and go on there; its head, which is to be written first."""
         place = Place(self._place.epoch, self._place.segment + 1)
         descriptor = self._segments.make(place, size)
-        self.close()
+        self._close()
         self._descriptor, self._place, self._used = descriptor, place, 0
         element, lineage = self._origin.element, self._origin.lineage
         return Head(element, lineage, place, self._applied, self._spent, self._number, self._clock.now())

@@ -56,19 +56,19 @@ class Kept:
         """The next commits, about `most` of them, and the spot behind them. Raises `NotKept` if some are missing."""
         found: list[Commit] = []
         while len(found) < most and spot.number < end.number:
-            read = self._frames(spot, end)
+            read = self.frames(spot, end)
             for commits, after in read:
                 spot = after
                 found += commits
                 if len(found) >= most:
                     break
             if not read:
-                spot = self._next(spot, end)
+                spot = self.next(spot, end.place)
         return found, spot
 
     def _found(self, spot: Spot, number: int, end: End) -> Spot:
         while spot.number < number:
-            read = self._frames(spot, end)
+            read = self.frames(spot, end)
             if not read:
                 break
             for commits, after in read:
@@ -81,9 +81,12 @@ class Kept:
             return spot
         raise NotKept(f"there is no change {number}")
 
-    def _frames(self, spot: Spot, end: End) -> list[tuple[list[Commit], Spot]]:
-        """Some frames from the spot on: the commits of each that count, and the spot behind it. Empty at the end."""
-        most = end.offset - spot.offset if spot.place == end.place else _WHOLE
+    def frames(self, spot: Spot, end: End | None = None) -> list[tuple[list[Commit], Spot]]:
+        """Some frames from the spot on: the commits of each that count, and the spot behind it. Empty at the end.
+
+        `end`: how far they count; None: as far as there are any in that segment.
+        """
+        most = end.offset - spot.offset if end is not None and spot.place == end.place else _WHOLE
         try:
             data = self._segments.read(spot.place, spot.offset, min(WINDOW, most))
             if len(data) == WINDOW and frames.frame_at(data, 0) is None:
@@ -98,10 +101,10 @@ class Kept:
             found.append((commits, Spot(spot.place, spot.offset + offset, number)))
         return found
 
-    def _next(self, spot: Spot, end: End) -> Spot:
-        """The beginning of the segment behind the one that has ended."""
+    def next(self, spot: Spot, until: Place) -> Spot:
+        """The beginning of the segment behind the one that has ended, at most `until`. Raises `NotKept`."""
         for place in self._segments.places():
-            head = self._head(place) if spot.place < place <= end.place else None
+            head = self._head(place) if spot.place < place <= until else None
             if head is not None and head.number is not None:
                 if head.number > spot.number:
                     break

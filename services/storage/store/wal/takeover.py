@@ -13,7 +13,7 @@ from services.chassis.logs import get_logger
 from services.model.clock import Clock
 from services.model.errors import FileDamaged
 from services.model.feed import Destroyed
-from services.model.ids import ElementUuid, FileId
+from services.model.ids import ElementUuid
 from services.storage.domain.documents import Document
 from services.storage.store.destroyed import DestroyedLog
 from services.storage.store.disk import Disk
@@ -27,11 +27,9 @@ from services.storage.store.wal.kept import Kept, Source
 from services.storage.store.wal.reading import History
 from services.storage.store.wal.records import EPOCH_SHIFT, NO_FILE, Begin, Commit
 from services.storage.store.wal.recovery import Recovery
+from services.storage.store.wal.replay import replay
 from services.storage.store.wal.segments import Segments
 from services.storage.store.wal.tail import Tail
-
-REPLAY_STEP = 1000
-"""Files that the index is told of at a time."""
 
 log = get_logger(__name__)
 
@@ -135,21 +133,8 @@ def _take_back(index: Index, documents: DocumentFiles, undone: Sequence[Begin]) 
 def _replay(
     index: Index, documents: DocumentFiles, log_of_destroyed: DestroyedLog, commits: Iterable[Commit], last: int
 ) -> None:
-    """Tell the index what has become of the files that it may have missed; the disk says what."""
-    new = [each for each in commits if each.number > index.applied and each.file_id != NO_FILE]
-    missed = {each.file_id: each.name for each in new} if index.complete else {}
-    pending, gone = list(missed.items()), set[FileId]()
-    for start in range(0, len(pending), REPLAY_STEP):
-        found: list[Document] = []
-        for file_id, name in pending[start : start + REPLAY_STEP]:
-            try:
-                found.append(documents.read(file_id, name))
-            except FileNotFoundError:
-                gone.add(file_id)
-            except FileDamaged:  # what cannot be trusted is not listed
-                index.put([], gone=[file_id])
-        index.put(found)
-    destroyed = [line for line in log_of_destroyed.lines() if line.file_id in gone] if gone else []
-    index.put([], gone=gone, destroyed=destroyed, applied=last)
-    if missed:
-        log.info("the index was brought up to date from the journal", files=len(missed))
+    """Bring an index that is complete up to date; one that is made anew finds everything on the disk."""
+    missed = [each for each in commits if each.number > index.applied] if index.complete else []
+    files = replay(index, documents, log_of_destroyed, missed, last)
+    if files:
+        log.info("the index was brought up to date from the journal", files=files)

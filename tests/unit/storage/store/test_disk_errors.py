@@ -129,5 +129,5 @@ async def test_what_was_open_when_an_element_stopped_writing_is_settled_by_the_n
         assert not element.files.writable
     async with opened(memory / "at", fs=watched, data_dir=ROOT, indexed=False) as element:
         await element.check_index()
-        await element.check_filesystem()
+        await element.check_wal()
         assert (await element.files.find(FILE_ID)).attributes.revision == 2, "its new attributes were in place"

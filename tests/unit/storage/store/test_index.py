@@ -44,7 +44,7 @@ def filled(folder: Path, *, applied: int, complete: bool = True) -> None:
     index.resume(UUID, "first", range(0))
     index.put([document()], applied=applied)
     if complete:
-        index.rebuilt()
+        index.rebuilt(1)
     index.close()
 
 
@@ -93,7 +93,7 @@ def test_numbers_after_something_that_could_not_be_noted_say_nothing(tmp_path: P
     breaking.close()
     index.put([], applied=9)
     with pytest.raises(IndexFailed):
-        index.rebuilt()
+        index.rebuilt(1)
     index.close()
     again = Index(tmp_path)
     again.resume(UUID, "first", range(7, 20))
@@ -292,11 +292,11 @@ async def test_a_folder_is_read_in_parts_however_many_files_it_holds(tmp_path: P
 
 def test_what_went_while_the_index_is_made_is_not_brought_back(tmp_path: Path) -> None:
     with contextlib.closing(Index(tmp_path)) as index:
-        index.clear()
+        generation = index.clear()
         index.put([], gone=[FILE_ID])
         documents = [Document(attributes(file_id=each), "x.pdf") for each in (FILE_ID, OTHER_ID)]
         index.fill(map(glance_of, documents))  # read a moment before
-        index.rebuilt()
+        index.rebuilt(generation)
         assert index.get(FILE_ID) is None
         assert index.get(OTHER_ID) is not None
         index.put(documents)

@@ -24,6 +24,7 @@ from services.model.paging import PageRequest
 from services.storage.usecases.delete_file import DeleteFile
 from services.storage.usecases.describe_element import DescribeElement, Identity
 from services.storage.usecases.download_file import DownloadFile, DownloadHeader, Frame
+from services.storage.usecases.elect import Alone
 from services.storage.usecases.finishing import Finishing
 from services.storage.usecases.mode_gate import ModeGate
 from services.storage.usecases.read_files import GetFile, ListFiles
@@ -183,7 +184,7 @@ async def test_what_is_not_there_is_not_changed(update: UpdateFile, delete: Dele
 
 async def test_an_element_describes_itself(gate: ModeGate, stored: MemoryFiles) -> None:
     identity = Identity(StorageId("se-1"), ElementUuid("9a09e694-c28b-424f-84ed-ec496ad78734"), "1.2.3", 1 << 30)
-    describe = DescribeElement(identity=identity, gate=gate, files=stored)
+    describe = DescribeElement(identity=identity, gate=gate, files=stored, standing=Alone(stored))
     info = await describe()
     assert (info.storage_id, info.mode, info.used_bytes, info.writable) == ("se-1", Mode.EDIT, 10, True)
     assert info.files == {FileStatus.ACTIVE: 1}

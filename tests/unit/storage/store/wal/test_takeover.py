@@ -125,7 +125,7 @@ async def test_a_damaged_journal_is_served_from_and_not_written_until_it_is_set_
         assert await listed(element) == [FILE_ID]
         assert not element.files.writable
         with pytest.raises(StorageUnavailable, match=f"SE_WAL_RESET={uuid}"):
-            await element.check_filesystem()
+            await element.check_wal()
         with pytest.raises(StorageUnavailable):
             await store(element.files, attributes(file_id=OTHER_ID), b"two")
         with pytest.raises(StorageUnavailable):
