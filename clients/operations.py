@@ -69,6 +69,28 @@ class OperationsClient:
             metadata=metadata.bearer(on_behalf_of),
         )
 
+    async def reconcile_element(
+        self,
+        element_id: ElementId,
+        *,
+        quick: bool = False,
+        wait: timedelta = timedelta(0),
+        on_behalf_of: Identity | None,
+    ) -> tuple[Operation, bool]:
+        """Start a reconciliation, or find the one that runs; and whether it was started. `wait` for its end so long.
+
+        `quick`: compare only sizes. Raises `NotFound`.
+        """
+        return await ask(
+            self._maintenance.ReconcileElement,
+            maintenance_pb2.ReconcileElementRequest(
+                element_id=element_id, quick=quick, wait=wire.duration_to_proto(wait)
+            ),
+            lambda response: (wire.operation_from_proto(response.operation), response.created),
+            seconds=UNARY + wait.total_seconds(),
+            metadata=metadata.bearer(on_behalf_of),
+        )
+
     async def sync_element(
         self,
         element_id: ElementId,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Final
 
 import grpc
@@ -49,7 +49,7 @@ class StorageKeepingClient:
 
     async def reconcile(
         self, *, quick: bool = False, on_behalf_of: Identity | None
-    ) -> AsyncIterator[ReconcileProgress | ReconcileReport]:
+    ) -> AsyncGenerator[ReconcileProgress | ReconcileReport, None]:
         """Reconcile the element, or follow the reconciliation that runs: progress now and then, last the report.
 
         `quick`: compare sizes, do not read every byte. It goes on when this is left. Raises `StorageUnavailable` also

@@ -128,6 +128,17 @@ class Operations(Protocol):
         """The operation, stopped or about to be."""
         ...
 
+    async def reconcile_element(
+        self,
+        element_id: ElementId,
+        *,
+        quick: bool = False,
+        wait: timedelta = timedelta(0),
+        on_behalf_of: Identity | None,
+    ) -> tuple[Operation, bool]:
+        """The reconciliation, and whether it was started by this call. `quick`: only sizes are compared."""
+        ...
+
     async def sync_element(
         self,
         element_id: ElementId,

@@ -12,7 +12,7 @@ from litestar.params import FromPath
 from gateway.http import answers, decoding
 from gateway.http.bearer import Bearer
 from gateway.http.resource import Resource
-from gateway.http.schemas.operations import OperationsQuery, SyncQuery, operation_of, operation_page
+from gateway.http.schemas.operations import OperationsQuery, ReconcileQuery, SyncQuery, operation_of, operation_page
 from gateway.ports import Operations
 from services.model.ids import parse_element_id, parse_uuid
 from services.model.operations import Operation, OperationId
@@ -35,6 +35,7 @@ class OperationRoutes(Resource):
             get("/operations/{operation_id:str}")(self.show),
             delete("/operations/{operation_id:str}", status_code=202)(self.cancel),
             post("/storage-elements/{element_id:str}/sync")(self.sync),
+            post("/storage-elements/{element_id:str}/maintenance/reconcile")(self.reconcile),
         ]
 
     async def list(self, request: HttpRequest) -> Response[bytes]:
@@ -63,6 +64,15 @@ class OperationRoutes(Resource):
         asked = decoding.query(request, SyncQuery)
         operation, _ = await self._operations.sync_element(
             parse_element_id(element_id), force=asked.force, wait=asked.patience, on_behalf_of=identity
+        )
+        return self._told(operation)
+
+    async def reconcile(self, request: HttpRequest, element_id: FromPath[str]) -> Response[bytes]:
+        """Have an element reconcile itself, or find the reconciliation that runs."""
+        identity = await self._bearer(request)
+        asked = decoding.query(request, ReconcileQuery)
+        operation, _ = await self._operations.reconcile_element(
+            parse_element_id(element_id), quick=asked.quick, wait=asked.patience, on_behalf_of=identity
         )
         return self._told(operation)
 

@@ -56,6 +56,7 @@ from services.admin.usecases.operations import (
 from services.admin.usecases.own_account import ChangePassword, GetSelf
 from services.admin.usecases.passwords import Argon2Passwords
 from services.admin.usecases.prepare import Prepare
+from services.admin.usecases.reconcile_element import ReconcileElement
 from services.admin.usecases.register_element import DiscoverElement, RegisterElement
 from services.admin.usecases.register_file import LocateFile, RegisterFile
 from services.admin.usecases.rotate_keys import ListSigningKeys, RotateKeys, RotateSigningKey
@@ -171,8 +172,14 @@ async def serve(settings: Settings) -> None:
         claims = await process.enter(PostgresClaims(_dsn(settings)))
         feeds = PostgresFeeds(database)
         sync = SyncElement(elements=elements, registry=registry, feeds=feeds, peer=peer, clock=clock)
+        reconcile = ReconcileElement(elements=elements, reconciling=keeping)
         run_operations = await process.enter(
-            RunOperations(operations=operations, claims=claims, clock=clock, kinds={OperationKind.SYNC: sync})
+            RunOperations(
+                operations=operations,
+                claims=claims,
+                clock=clock,
+                kinds={OperationKind.SYNC: sync, OperationKind.RECONCILE: reconcile},
+            )
         )
         working = Loop("do operations", LOOK_FOR_WORK, run_operations)
         start = StartOperation(operations=operations, elements=elements, clock=clock, nudge=working.nudge)

@@ -137,3 +137,25 @@ def test_an_element_is_discovered_renamed_and_not_removed_with_its_files(client:
     other = element(client, "edit")
     assert refusal(client.patch(path, json={"endpoint": other["endpoint"]})) == (409, "CONFLICT")
     assert refusal(client.delete(path)) == (409, "CONFLICT")
+
+
+def test_an_element_reconciles_itself_on_request_and_destroys_nothing(
+    mesh: Mesh, client: httpx.Client, word: str
+) -> None:
+    put(client, f"{word}.txt")
+    known = element(client, "rw")
+    stray = next(mesh.data_dir(known["storage_id"]).glob("files/*/*/*/*")) / f"{word}.stray"
+    stray.write_bytes(b"whose is this?")
+    answer = client.post(f"/storage-elements/{known['id']}/maintenance/reconcile", params={"wait": 60})
+    done = answer.json()
+    assert (answer.status_code, done["kind"], done["state"]) == (200, "reconcile", "succeeded"), done
+    report = done["result"]
+    assert report["thorough"]
+    assert report["files"] >= 1
+    assert word in json.dumps(report["findings"])
+    assert sum(report["counts"].values()) >= 1
+    assert any(mesh.data_dir(known["storage_id"]).rglob(f"*{word}.stray*"))
+    quick = client.post(f"/storage-elements/{known['id']}/maintenance/reconcile", params={"wait": 60, "quick": True})
+    assert not quick.json()["result"]["thorough"]
+    for each in mesh.data_dir(known["storage_id"]).rglob(f"*{word}.stray*"):
+        each.unlink()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.http.openapi.parts import Json, answer, errors, json_of, operation, path_id, query_of
-from gateway.http.schemas.operations import OperationPage, OperationShown, OperationsQuery, SyncQuery
+from gateway.http.schemas.operations import OperationPage, OperationShown, OperationsQuery, ReconcileQuery, SyncQuery
 
 _ELEMENT_ID = path_id("element_id", "The registration's id.")
 _OPERATION_ID = path_id("operation_id", "The operation's id.")
@@ -33,6 +33,15 @@ WORK: Json = {
             parameters=[_OPERATION_ID],
             responses={**_STARTED, **errors(400, 401, 403, 404, 409)},
         ),
+    },
+    "/storage-elements/{element_id}/maintenance/reconcile": {
+        "post": operation(
+            "storage elements", "reconcileElement", "Have an element compare attributes, bytes and index",
+            description="What is orphaned, corrupt or duplicate goes to the quarantine; nothing is destroyed. While a "
+            "reconciliation of this element runs, the answer is that one. To cancel it stops the waiting only.",
+            parameters=[_ELEMENT_ID, *query_of(ReconcileQuery)],
+            responses={**_STARTED, **errors(400, 401, 403, 404)},
+        )
     },
     "/storage-elements/{element_id}/sync": {
         "post": operation(

@@ -82,17 +82,28 @@ class OperationsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return OperationFilter(self.kind, self.state, element_id)
 
 
-class SyncQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a sync is meant."""
+class Waiting(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """For how long the answer may wait."""
 
-    force: Annotated[bool, Meta(description="The disk is right, however much has gone from it or become older.")] = (
-        False
-    )
     wait: Annotated[int, Meta(ge=0, le=MAX_WAIT, description="Seconds to wait for its end.")] = 0
 
     @property
     def patience(self) -> timedelta:
         return timedelta(seconds=self.wait)
+
+
+class ReconcileQuery(Waiting, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How a reconciliation is meant."""
+
+    quick: Annotated[bool, Meta(description="Compare only sizes, do not read every byte.")] = False
+
+
+class SyncQuery(Waiting, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How a sync is meant."""
+
+    force: Annotated[bool, Meta(description="The disk is right, however much has gone from it or become older.")] = (
+        False
+    )
 
 
 def operation_of(operation: Operation) -> OperationShown:

@@ -9,12 +9,15 @@ from typing import Any
 
 from services.model.errors import ErrorCode
 from services.model.ids import ElementId, Subject
+from services.model.maintenance import ReconcileReport
 from services.model.operations import Operation, OperationKind, OperationState
 
 MOST_ATTEMPTS = 5
 """How often one is taken up again before it counts as failed: it may be what ends the process."""
 ANOTHER_TRY = timedelta(minutes=1)
 """Pause after a periodic sync that failed for a reason that may pass."""
+FINDINGS = 100
+"""Findings of a reconciliation that are kept in words."""
 ITSELF = Subject("artstore-admin")
 """Who starts what nobody has asked for."""
 
@@ -40,6 +43,30 @@ class Task:
     """Where an earlier attempt stood; empty for the first one. JSON."""
     attempts: int = 0
     """How often it was taken up, this time included."""
+
+
+def report_as_json(report: ReconcileReport) -> dict[str, Any]:
+    """A reconciliation's report as an operation keeps it: all counts, and the first findings."""
+    shown = report.findings[:FINDINGS]
+    return {
+        "started_at": report.started_at.isoformat(),
+        "finished_at": report.finished_at.isoformat(),
+        "thorough": report.thorough,
+        "files": report.files,
+        "counts": {issue.value: count for issue, count in report.counts.items()},
+        "findings": [
+            {
+                "issue": each.issue.value,
+                "path": each.path,
+                "file_id": each.file_id,
+                "detail": each.detail,
+                "quarantine_item": each.set_aside,
+            }
+            for each in shown
+        ],
+        "omitted": report.omitted + len(report.findings) - len(shown),
+        "corrected": report.corrected,
+    }
 
 
 def due(last: Operation | None, now: datetime, interval: timedelta) -> bool:

@@ -22,7 +22,7 @@ from services.admin.ports.identity import (
     SessionStore,
     UserStore,
 )
-from services.admin.ports.work import Claims, FeedStore, OperationStore
+from services.admin.ports.work import Claims, FeedStore, OperationStore, Reconciling
 from services.chassis.caller import Identity
 from services.model.elements import ElementAddress, ElementInfo, Mode
 from services.model.feed import Change, FeedPosition, FileListing
@@ -227,6 +227,7 @@ __all__ = [
     "LoginGuard",
     "OperationStore",
     "Passwords",
+    "Reconciling",
     "SecondFactors",
     "SessionStore",
     "UserStore",

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
 from services.admin.domain.feed import Step
 from services.admin.domain.operations import Order, Task
 from services.admin.domain.places import Place
+from services.chassis.caller import Identity
+from services.model.elements import ElementAddress
 from services.model.feed import FeedPosition
 from services.model.ids import ElementId
+from services.model.maintenance import ReconcileProgress, ReconcileReport
 from services.model.operations import (
     Operation,
     OperationFailure,
@@ -41,6 +44,19 @@ class FeedStore(Protocol):
         """Bring rows, mode and position up to what `step` says, in one transaction; return how many rows changed.
 
         Repeatable: `domain.registry.supersedes` decides each row. Raises `Conflict` when another feed is followed now.
+        """
+        ...
+
+
+class Reconciling(Protocol):
+    """Elements that reconcile themselves."""
+
+    def reconcile(
+        self, address: ElementAddress, *, quick: bool, user: Identity
+    ) -> AsyncGenerator[ReconcileProgress | ReconcileReport, None]:
+        """How far it is, now and then, and last the report; of the one that runs already, if one does.
+
+        `quick`: only sizes are compared. Raises `StorageUnavailable`, and what the element refuses with.
         """
         ...
 

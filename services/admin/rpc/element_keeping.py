@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+
 from clients.storage import StoragePool
 from services.chassis.caller import Identity
 from services.model.elements import ElementAddress
 from services.model.files import FileAttributes
 from services.model.ids import FileId, QuarantineId
-from services.model.maintenance import QuarantineItem, Verified
+from services.model.maintenance import QuarantineItem, ReconcileProgress, ReconcileReport, Verified
 from services.model.paging import Page, PageRequest
 
 
 class StorageKeeping:
-    """`ports.ElementKeeping` by `clients.storage`."""
+    """`ports.ElementKeeping` and `ports.Reconciling` by `clients.storage`."""
 
     def __init__(self, pool: StoragePool) -> None:
         self._pool = pool
@@ -22,6 +24,11 @@ class StorageKeeping:
 
     async def quarantine(self, address: ElementAddress, page: PageRequest, *, user: Identity) -> Page[QuarantineItem]:
         return await self._pool.client(address).keeping.quarantine(page, on_behalf_of=user)
+
+    def reconcile(
+        self, address: ElementAddress, *, quick: bool, user: Identity
+    ) -> AsyncGenerator[ReconcileProgress | ReconcileReport, None]:
+        return self._pool.client(address).keeping.reconcile(quick=quick, on_behalf_of=user)
 
     async def restore(self, address: ElementAddress, item_id: QuarantineId, *, user: Identity) -> FileAttributes:
         return await self._pool.client(address).keeping.restore(item_id, on_behalf_of=user)

@@ -92,6 +92,13 @@ class ElementMaintenanceServicer(maintenance_pb2_grpc.ElementMaintenanceServiceS
         operation, created = await self._started(OperationKind.SYNC, request.element_id, arguments, request.wait)
         return maintenance_pb2.SyncElementResponse(operation=wire.operation_to_proto(operation), created=created)
 
+    async def ReconcileElement(
+        self, request: maintenance_pb2.ReconcileElementRequest, context: Context
+    ) -> maintenance_pb2.ReconcileElementResponse:
+        arguments = {"quick": request.quick}
+        operation, created = await self._started(OperationKind.RECONCILE, request.element_id, arguments, request.wait)
+        return maintenance_pb2.ReconcileElementResponse(operation=wire.operation_to_proto(operation), created=created)
+
     async def _started(
         self, kind: OperationKind, element_id: str, arguments: dict[str, Any], wait: Duration
     ) -> tuple[Operation, bool]:

@@ -165,6 +165,11 @@ class ElementMaintenanceServiceStub:
                 request_serializer=artstore_dot_admin_dot_v1_dot_maintenance__pb2.CollectElementGarbageRequest.SerializeToString,
                 response_deserializer=artstore_dot_admin_dot_v1_dot_maintenance__pb2.CollectElementGarbageResponse.FromString,
                 _registered_method=True)
+        self.ReconcileElement = channel.unary_unary(
+                '/artstore.admin.v1.ElementMaintenanceService/ReconcileElement',
+                request_serializer=artstore_dot_admin_dot_v1_dot_maintenance__pb2.ReconcileElementRequest.SerializeToString,
+                response_deserializer=artstore_dot_admin_dot_v1_dot_maintenance__pb2.ReconcileElementResponse.FromString,
+                _registered_method=True)
         self.SyncElement = channel.unary_unary(
                 '/artstore.admin.v1.ElementMaintenanceService/SyncElement',
                 request_serializer=artstore_dot_admin_dot_v1_dot_maintenance__pb2.SyncElementRequest.SerializeToString,
@@ -190,6 +195,14 @@ class ElementMaintenanceServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReconcileElement(self, request, context):
+        """Starts a reconciliation: the element compares attributes, bytes and index. While one runs it is that one. To cancel
+        the operation stops the waiting; the element goes on. NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SyncElement(self, request, context):
         """Starts a full sync: the registry is compared with all that the element holds. While one runs it is that one.
         NOT_FOUND.
@@ -210,6 +223,11 @@ def add_ElementMaintenanceServiceServicer_to_server(servicer, server):
                     servicer.CollectElementGarbage,
                     request_deserializer=artstore_dot_admin_dot_v1_dot_maintenance__pb2.CollectElementGarbageRequest.FromString,
                     response_serializer=artstore_dot_admin_dot_v1_dot_maintenance__pb2.CollectElementGarbageResponse.SerializeToString,
+            ),
+            'ReconcileElement': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReconcileElement,
+                    request_deserializer=artstore_dot_admin_dot_v1_dot_maintenance__pb2.ReconcileElementRequest.FromString,
+                    response_serializer=artstore_dot_admin_dot_v1_dot_maintenance__pb2.ReconcileElementResponse.SerializeToString,
             ),
             'SyncElement': grpc.unary_unary_rpc_method_handler(
                     servicer.SyncElement,
@@ -272,6 +290,33 @@ class ElementMaintenanceService:
             '/artstore.admin.v1.ElementMaintenanceService/CollectElementGarbage',
             artstore_dot_admin_dot_v1_dot_maintenance__pb2.CollectElementGarbageRequest.SerializeToString,
             artstore_dot_admin_dot_v1_dot_maintenance__pb2.CollectElementGarbageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReconcileElement(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/artstore.admin.v1.ElementMaintenanceService/ReconcileElement',
+            artstore_dot_admin_dot_v1_dot_maintenance__pb2.ReconcileElementRequest.SerializeToString,
+            artstore_dot_admin_dot_v1_dot_maintenance__pb2.ReconcileElementResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -80,6 +80,10 @@ class ElementMaintenanceServiceStub:
     """Changes the element's mode. NOT_FOUND, INVALID_TRANSITION, CONFIRMATION_REQUIRED, STORAGE_UNAVAILABLE."""
     CollectElementGarbage: _grpc.UnaryUnaryMultiCallable[_maintenance_pb2.CollectElementGarbageRequest, _maintenance_pb2.CollectElementGarbageResponse]
     """Makes a pass of garbage collection now. NOT_FOUND, STORAGE_FULL, STORAGE_UNAVAILABLE."""
+    ReconcileElement: _grpc.UnaryUnaryMultiCallable[_maintenance_pb2.ReconcileElementRequest, _maintenance_pb2.ReconcileElementResponse]
+    """Starts a reconciliation: the element compares attributes, bytes and index. While one runs it is that one. To cancel
+    the operation stops the waiting; the element goes on. NOT_FOUND.
+    """
     SyncElement: _grpc.UnaryUnaryMultiCallable[_maintenance_pb2.SyncElementRequest, _maintenance_pb2.SyncElementResponse]
     """Starts a full sync: the registry is compared with all that the element holds. While one runs it is that one.
     NOT_FOUND.
@@ -94,6 +98,10 @@ class ElementMaintenanceServiceAsyncStub(ElementMaintenanceServiceStub):
     """Changes the element's mode. NOT_FOUND, INVALID_TRANSITION, CONFIRMATION_REQUIRED, STORAGE_UNAVAILABLE."""
     CollectElementGarbage: _aio.UnaryUnaryMultiCallable[_maintenance_pb2.CollectElementGarbageRequest, _maintenance_pb2.CollectElementGarbageResponse]  # type: ignore[assignment]
     """Makes a pass of garbage collection now. NOT_FOUND, STORAGE_FULL, STORAGE_UNAVAILABLE."""
+    ReconcileElement: _aio.UnaryUnaryMultiCallable[_maintenance_pb2.ReconcileElementRequest, _maintenance_pb2.ReconcileElementResponse]  # type: ignore[assignment]
+    """Starts a reconciliation: the element compares attributes, bytes and index. While one runs it is that one. To cancel
+    the operation stops the waiting; the element goes on. NOT_FOUND.
+    """
     SyncElement: _aio.UnaryUnaryMultiCallable[_maintenance_pb2.SyncElementRequest, _maintenance_pb2.SyncElementResponse]  # type: ignore[assignment]
     """Starts a full sync: the registry is compared with all that the element holds. While one runs it is that one.
     NOT_FOUND.
@@ -117,6 +125,16 @@ class ElementMaintenanceServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_maintenance_pb2.CollectElementGarbageResponse, _abc.Awaitable[_maintenance_pb2.CollectElementGarbageResponse]]:
         """Makes a pass of garbage collection now. NOT_FOUND, STORAGE_FULL, STORAGE_UNAVAILABLE."""
+
+    @_abc_1.abstractmethod
+    def ReconcileElement(
+        self,
+        request: _maintenance_pb2.ReconcileElementRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_maintenance_pb2.ReconcileElementResponse, _abc.Awaitable[_maintenance_pb2.ReconcileElementResponse]]:
+        """Starts a reconciliation: the element compares attributes, bytes and index. While one runs it is that one. To cancel
+        the operation stops the waiting; the element goes on. NOT_FOUND.
+        """
 
     @_abc_1.abstractmethod
     def SyncElement(
