@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from litestar import Request
 
 from services.chassis.caller import Identity
+from services.chassis.tokens import REFUSED
 from services.model.errors import Unauthorized
 
 _SCHEME = "bearer"
@@ -33,8 +34,8 @@ class Bearer:
         """The user behind the request. Raises `Unauthorized`, `ServiceUnavailable`."""
         given = request.headers.getall("authorization", [])
         if len(given) != 1:
-            raise Unauthorized("This needs a bearer token in the Authorization header.")
+            raise Unauthorized(REFUSED)
         scheme, _, token = given[0].partition(" ")
         if scheme.lower() != _SCHEME:
-            raise Unauthorized("The Authorization header must hold a bearer token.")
+            raise Unauthorized(REFUSED)
         return await self._verifier.verify(token.strip())

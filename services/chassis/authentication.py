@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from services.chassis.caller import ON_BEHALF_OF, Identity, read_on_behalf_of
-from services.chassis.tokens import TokenVerifier
+from services.chassis.tokens import REFUSED, TokenVerifier
 from services.model.errors import Unauthorized
 from services.model.ids import StorageId
 
@@ -39,7 +39,7 @@ class BearerAuthenticator:
         if header is None:
             return None
         if header[: len(BEARER)].lower() != BEARER:
-            raise Unauthorized("the authorization must be a bearer token")
+            raise Unauthorized(REFUSED)
         return await self._verifier.verify(header[len(BEARER) :].strip())
 
 

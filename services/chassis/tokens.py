@@ -31,7 +31,7 @@ JWKS_MIN_AGE = 5.0
 MAX_TOKEN_LENGTH = 8192
 
 REFUSED = "the access token is missing, malformed, expired or not for this service"
-"""One text for every defect: a caller learns nothing by trying."""
+"""One text for every defect, the same as Envoy's: a caller learns nothing by trying."""
 
 log = get_logger(__name__)
 

@@ -20,7 +20,12 @@ from tests.support.mesh import Mesh
 
 @pytest.fixture
 async def key(mesh: Mesh) -> RSAKey:
-    """The key that signs this mesh's tokens, taken as only somebody with the database and the key file could."""
+    """The key that signs this mesh's tokens."""
+    return await signing_key(mesh)
+
+
+async def signing_key(mesh: Mesh) -> RSAKey:
+    """Taken as only somebody with the database and the key file could."""
     environment = psutil.Process(mesh.pid("admin")).environ()
     connection = await asyncpg.connect(environment["AM_POSTGRES_DSN"])
     try:

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 from joserfc.jwk import RSAKey
 
-from services.chassis.tokens import JWKS_MAX_AGE, JWKS_MIN_AGE, TokenVerifier
+from services.chassis.tokens import JWKS_MAX_AGE, JWKS_MIN_AGE, REFUSED, TokenVerifier
 from services.model.errors import ServiceUnavailable, Unauthorized
 from tests.doubles.clock import FakeClock
 from tests.doubles.keys import AUDIENCE, ISSUER, SigningKeys
+from tests.doubles.mutations import mutated
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +94,24 @@ async def test_every_bad_token_is_refused_with_the_same_words(verifier: TokenVer
             pytest.fail(f"{name} was believed")
         said.add(refusal.value.message)
     assert len(said) == 1
+
+
+async def test_ten_thousand_tokens_that_are_almost_right_are_refused_with_the_same_words(
+    verifier: TokenVerifier, keys: SigningKeys
+) -> None:
+    good, seed = keys.token(), int(time.time())
+    print(f"seed {seed}")  # noqa: T201 - shown where it fails
+    believed, said = [], set()
+    for token in mutated(good, 10_000, seed):
+        try:
+            await verifier.verify(token)
+        except Unauthorized as refusal:
+            said.add(refusal.message)
+        else:
+            believed.append(token)
+    assert (believed, said) == ([], {REFUSED})
+    assert (await verifier.verify(good)).subject == "sa_test"
+    assert keys.fetches == 1
 
 
 async def test_clocks_may_differ_by_thirty_seconds(verifier: TokenVerifier, keys: SigningKeys) -> None:
