@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Final, TypeVar
 
 import grpc
 
 from clients.metadata import Metadata
-from clients.retries import attempts
+from clients.retries import until_reached
 from services.chassis.deadlines import remaining
 from services.chassis.faults import DETAILS_KEY, from_rpc_error, translated
 from services.model.errors import ArtStoreError, InternalError, ServiceUnavailable, ValidationFailed
@@ -40,7 +41,8 @@ async def ask(
     raises `unavailable`; if the call is `repeatable`, only after it was tried again for a while.
     """
     with translated(unavailable):
-        response = await (_until_reached if repeatable else _once)(method, request, seconds, metadata)
+        once = partial(_once, method, request, seconds, metadata)
+        response = await (until_reached(once) if repeatable else once())
     with understood():
         return convert(response)
 
@@ -49,15 +51,6 @@ async def _once(
     method: grpc.aio.UnaryUnaryMultiCallable[Request, Response], request: Request, seconds: float, metadata: Metadata
 ) -> Response:
     return await method(request, timeout=remaining(seconds), metadata=metadata)
-
-
-async def _until_reached(
-    method: grpc.aio.UnaryUnaryMultiCallable[Request, Response], request: Request, seconds: float, metadata: Metadata
-) -> Response:
-    async for attempt in attempts():
-        with attempt:
-            return await _once(method, request, seconds, metadata)
-    raise AssertionError("the attempts neither returned nor raised")
 
 
 async def reached(channel: grpc.aio.Channel, unavailable: type[ArtStoreError]) -> None:

@@ -6,8 +6,8 @@ again. A peer that answers that something else is away has been reached.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
 
 import grpc
 import stamina
@@ -19,12 +19,28 @@ PATIENCE: Final = 8.0
 FIRST, LONGEST = 0.1, 1.0
 """Seconds between two attempts."""
 
+Answer = TypeVar("Answer")
 
-def attempts() -> AsyncIterator[stamina.Attempt]:
-    """The attempts at a call that may be repeated: in an `async for`, each `with` the call inside."""
-    return stamina.retry_context(
+
+async def until_reached(call: Callable[[], Awaitable[Answer]]) -> Answer:
+    """The answer of a call that may be repeated: made again for a while where nobody was reached."""
+    failed: grpc.aio.AioRpcError | None = None
+    try:
+        return await call()
+    except grpc.aio.AioRpcError as error:
+        if not not_reached(error):
+            raise
+        failed = error
+    # Only now: what counts and spaces the attempts costs half as much as the call that it is there for.
+    async for attempt in stamina.retry_context(
         on=not_reached, attempts=None, timeout=PATIENCE, wait_initial=FIRST, wait_max=LONGEST
-    ).__aiter__()
+    ):
+        with attempt:
+            if failed is not None:  # the first was made above
+                first, failed = failed, None
+                raise first
+            return await call()
+    raise AssertionError("the attempts neither returned nor raised")
 
 
 def not_reached(error: Exception) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, Final, Generic, Self, TypeVar
 import grpc
 
 from clients.frames import is_last
-from clients.retries import attempts
+from clients.retries import until_reached
 from services.chassis.deadlines import IDLE, idle
 from services.chassis.faults import from_rpc_error, translated
 from services.model.errors import ArtStoreError, InternalError
@@ -146,16 +146,17 @@ class DownloadStream:
 
         Made again for a while where the peer is not reached: no byte has been seen yet.
         """
+
+        async def once() -> tuple[bytes, Self]:
+            stream = cls(start(), peer=peer, unavailable=unavailable)
+            try:
+                return await stream._open(), stream
+            except BaseException:
+                stream.cancel()
+                raise
+
         with translated(unavailable):
-            async for attempt in attempts():
-                with attempt:
-                    stream = cls(start(), peer=peer, unavailable=unavailable)
-                    try:
-                        return await stream._open(), stream
-                    except BaseException:
-                        stream.cancel()
-                        raise
-        raise AssertionError("the attempts neither returned nor raised")
+            return await until_reached(once)
 
     def cancel(self) -> None:
         """End it, wherever it is."""

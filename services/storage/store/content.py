@@ -30,12 +30,14 @@ class StoredContent:
         self._offset, self._end = first, first + length
         self._hash = hashlib.sha256() if hashed else None
         self._descriptor: int | None = None
+        self._first: bytes | None = None
         self._ahead: asyncio.Future[bytes] | None = None
 
     async def __aenter__(self) -> Self:
         try:
-            await self._reads.run(self._open)
-        except asyncio.CancelledError:
+            # With the first step, which for most files is the only one: each job costs more than it reads.
+            self._first = await self._reads.run(self._begin, self._steps.size())
+        except BaseException:
             self._close()
             raise
         self._sharing.enter_context(self._steps.shared())
@@ -50,20 +52,29 @@ class StoredContent:
         self._close()
 
     async def read(self) -> bytes:
-        ahead, self._ahead = self._ahead or self._reads.start(self._step, self._steps.size()), None
-        try:
-            chunk = await asyncio.shield(ahead)
-        except asyncio.CancelledError:
-            await ended(ahead)
-            raise
+        chunk, self._first = self._first, None
+        if chunk is None:
+            chunk = await self._next()
         if chunk and self._offset < self._end:
             self._ahead = self._reads.start(self._step, self._steps.size())
         return chunk
+
+    async def _next(self) -> bytes:
+        ahead, self._ahead = self._ahead or self._reads.start(self._step, self._steps.size()), None
+        try:
+            return await asyncio.shield(ahead)
+        except asyncio.CancelledError:
+            await ended(ahead)
+            raise
 
     @property
     def sha256(self) -> str:
         assert self._hash is not None, "the content is not hashed"
         return self._hash.hexdigest()
+
+    def _begin(self, size: int) -> bytes:
+        self._open()
+        return self._step(size)
 
     def _open(self) -> None:
         try:

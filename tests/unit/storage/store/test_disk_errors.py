@@ -94,8 +94,8 @@ async def test_a_failed_read_is_not_not_found(memory: Path) -> None:
         for file_id in (FILE_ID, OTHER_ID):
             with pytest.raises(StorageUnavailable):
                 await element.files.find(file_id)
-        async with element.files.content(document, None, hashed=True) as content:
-            with pytest.raises(StorageUnavailable):
+        with pytest.raises(StorageUnavailable):
+            async with element.files.content(document, None, hashed=True) as content:
                 await content.read()
         watched.well()
         assert element.files.writable, "a failed read leaves no outcome unknown"
