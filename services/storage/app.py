@@ -53,6 +53,8 @@ from services.storage.usecases.watch_changes import ListDestroyed, WatchChanges
 TRUSTED = frozenset({"ingester", "query", "admin", "storage"})
 """Modules whose word an element takes for the user behind a call: it never holds a user's token."""
 OBSERVE_EVERY = timedelta(seconds=5)
+REFILL_EVERY = timedelta(seconds=5)
+"""How soon after there is room again the reserve for a full disk is whole."""
 REBUILD_EVERY = timedelta(seconds=10)
 """How soon an index that failed is made anew."""
 DUE_EVERY = timedelta(minutes=1)
@@ -140,6 +142,7 @@ async def serve(settings: Settings) -> None:
         process.check("index", element.check_index)
         process.ops.add_check("leader", standing.check, critical=False)  # reads go on without one
         process.background(Loop("index", REBUILD_EVERY, element.rebuild).run())
+        process.background(Loop("reserve", REFILL_EVERY, element.keep_reserve).run())
         process.background(Loop("gc", settings.gc_interval, _by_the_leader(standing, collect.by_itself)).run())
         process.background(Loop("feed", FORGET_EVERY, element.feed.forget).run())
         process.background(Loop("scrub", DUE_EVERY, _by_the_leader(standing, ScrubPass(scrub))).run())

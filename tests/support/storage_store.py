@@ -31,6 +31,7 @@ def options(folder: Path, **changes: Any) -> Options:
         min_free_space=0,
         capacity=0,
         wal_segment=16 << 10,
+        reserve=4 << 10,
     )
     return replace(plain, **changes)
 

@@ -7,6 +7,7 @@ The promise: with every process stopped and PostgreSQL gone, a person with `ls`,
       mode.json                   mode, revision, changed_at, changed_by
       .leader.lock                flock target, never removed
       .leader.info                who leads, and his last beat, where several processes serve the directory (`beat.py`)
+      .reserve                    4 MiB of real blocks, given up when the disk is full (`reserve.py`)
       .wal/0000000012/            the journal of epoch 12 (`wal/`); SE_WAL_DIR may put it elsewhere
       .epochs/0000000012          one empty file for each time that a process took charge, created O_EXCL
       files/2026/11/21/01/        the UTC hour inside the file id (a UUIDv7)
@@ -66,10 +67,11 @@ page cache. It is an update of the attributes like any other: status `damaged` w
 or `missing`; then the bytes are moved to `quarantine/`. A crash in between leaves a damaged file with bytes at its
 place, which the next scrub moves. Right bytes at the place of a file make it active again.
 
-**Disk errors.** A full disk (ENOSPC, EDQUOT) before the commit point undoes the operation: `STORAGE_FULL`. Any other
-error of a write, rename or fsync, of the journal's above all, is never retried, since the kernel may have dropped what
-it could not write: the element stops writing until it is restarted, its readiness fails, and callers get
-`STORAGE_UNAVAILABLE`, which means: the outcome is not known, ask again with the same id.
+**Disk errors.** A full disk (ENOSPC, EDQUOT) before the commit point undoes the operation: `STORAGE_FULL`. Changes and
+destruction are then tried again with `.reserve` given up; it comes back once there is room. A folder's fsync that fails
+is never a full disk. Any other error of a write, rename or fsync, of the journal's above all, is never retried, since
+the kernel may have dropped what it could not write: the element stops writing until it is restarted, its readiness
+fails, and callers get `STORAGE_UNAVAILABLE`, which means: the outcome is not known, ask again with the same id.
 
 **The index** (`index.py`) keeps the number of the last commit that it knows of in the same transaction as the rows: a
 start reads only what the journal holds after it, after a crash too. An index that is new, stale, or of another lineage
@@ -81,6 +83,4 @@ are served, nothing is written, readiness fails with the reason, until an operat
 
 **The change feed** (`feed.py`) tells each commit by its number to those who follow the element, once it is durable and
 the index knows of it. It is the journal, kept for SE_FEED_RETENTION.
-
-**Not here yet:** the space kept for tidying up on a full disk.
 """

@@ -37,6 +37,7 @@ from services.storage.store.options import Options, Replicated
 from services.storage.store.pool import Pool
 from services.storage.store.rebuild import Rebuild
 from services.storage.store.refusal import ElementRefused
+from services.storage.store.reserve import Reserve
 from services.storage.store.scrubfile import ScrubFile
 from services.storage.store.space import Space
 from services.storage.store.survey import Survey
@@ -90,6 +91,12 @@ class Element:
         parts = self._parts
         if not await parts.reads.run(still_there, parts.fs, parts.layout, self.identity):
             raise StorageUnavailable("element.json is gone or another one: is the file system mounted?")
+
+    async def keep_reserve(self) -> None:
+        """Make what is given up on a full disk whole again, if there is room for it."""
+        parts = self._parts
+        if parts.charge.health.writable:
+            await parts.writes.run(parts.reserve.refill)
 
     async def check_index(self) -> None:
         """Return if the index is complete. Raises `StorageUnavailable`."""
@@ -162,19 +169,19 @@ def _element(
         fs=parts.fs, layout=parts.layout, charge=parts.charge, index=parts.index,
         documents=DocumentFiles(parts.fs, parts.layout), destroyed=parts.destroyed, clock=clock, pool=parts.reads,
     )  # fmt: skip
-    modes = ModeFile(parts.charge, writes=parts.writes)
+    modes = ModeFile(parts.charge, reserve=parts.reserve, writes=parts.writes)
     first = ModeState(mode=options.mode, revision=0, changed_at=clock.now(), changed_by=FIRST_MODE_BY)
     following = Following(parts, identity)
     files = ElementFiles(parts)
     return Element(
         identity=identity,
         modes=modes,
-        collections=GcFile(parts.charge, parts.layout.gc, writes=parts.writes),
+        collections=GcFile(parts.charge, parts.layout.gc, reserve=parts.reserve, writes=parts.writes),
         files=files,
         inspection=Survey(parts),
         keeping=ElementKeeping(parts, files.locks),
         scrubbing=ScrubFile(parts),
-        reconciliations=GcFile(parts.charge, parts.layout.reconcile, writes=parts.writes),
+        reconciliations=GcFile(parts.charge, parts.layout.reconcile, reserve=parts.reserve, writes=parts.writes),
         feed=ElementFeed(parts, following),
         rebuild=rebuild,
         following=following,
@@ -188,7 +195,8 @@ def _parts(options: Options, fs: FileSystem, layout: Layout, stack: contextlib.E
     """What any process of the element has, whether it leads or not."""
     charge = Charge()
     folders = _make_rooms(fs, layout)
-    index = Index(options.index_dir)
+    reserve = Reserve(fs, layout, options.reserve)
+    index = Index(options.index_dir, make_room=lambda: charge.leading and reserve.release())
     stack.callback(index.close)
     destroyed = DestroyedLog(Disk(fs, layout, folders, charge.health))
     reads, writes = Pool("read", READ_THREADS), Pool("write", WRITE_THREADS)
@@ -203,8 +211,14 @@ def _parts(options: Options, fs: FileSystem, layout: Layout, stack: contextlib.E
         lookup=Lookup(index, DocumentFiles(fs, layout), destroyed),
         destroyed=destroyed,
         space=Space(
-            fs, layout, keep_free=options.min_free_space, limit=options.capacity, used=lambda: index.usage.used
+            fs,
+            layout,
+            keep_free=options.min_free_space,
+            limit=options.capacity,
+            used=lambda: index.usage.used,
+            lacking=lambda: reserve.missing,
         ),
+        reserve=reserve,
         reads=reads,
         writes=writes,
     )

@@ -34,6 +34,7 @@ from services.storage.store.locks import FileLocks
 from services.storage.store.lookup import Lookup
 from services.storage.store.part import Part
 from services.storage.store.pool import Pool
+from services.storage.store.reserve import Reserve
 from services.storage.store.small import SmallFile
 from services.storage.store.space import Space
 
@@ -58,6 +59,7 @@ class Parts:
     lookup: Lookup
     destroyed: DestroyedLog
     space: Space
+    reserve: Reserve
     reads: Pool
     writes: Pool
 
@@ -106,7 +108,8 @@ class ElementFiles:
 
     async def change(self, file_id: FileId, decide: Decision) -> FileAttributes:
         async with self.locks.hold(file_id):
-            document = await self._parts.writes.run(self._parts.charge.writing.commits.change, file_id, decide)
+            change = self._parts.charge.writing.commits.change
+            document = await self._parts.writes.run(self._parts.reserve.spending, change, file_id, decide)
         return document.attributes
 
     async def ended(self, at: datetime) -> AsyncIterator[FileId]:
@@ -121,7 +124,8 @@ class ElementFiles:
 
     async def destroy(self, file_id: FileId, decide: Callable[[Document], Destroyed | None]) -> Destroyed | None:
         async with self.locks.hold(file_id):
-            return await self._parts.writes.run(self._parts.charge.writing.purging.destroy, file_id, decide)
+            destroy = self._parts.charge.writing.purging.destroy
+            return await self._parts.writes.run(self._parts.reserve.spending, destroy, file_id, decide)
 
     @asynccontextmanager
     async def content(

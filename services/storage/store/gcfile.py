@@ -16,20 +16,21 @@ from services.storage.store.charge import Charge
 from services.storage.store.durable import forget, sync_folder, write_file
 from services.storage.store.pool import Pool
 from services.storage.store.refusal import ElementRefused
+from services.storage.store.reserve import Reserve
 from services.storage.store.sealed import read_sealed
 
 
 class GcFile:
     """Fills `ports.Collections`."""
 
-    def __init__(self, charge: Charge, path: Path, *, writes: Pool) -> None:
-        self._charge, self._path, self._writes = charge, path, writes
+    def __init__(self, charge: Charge, path: Path, *, reserve: Reserve, writes: Pool) -> None:
+        self._charge, self._path, self._reserve, self._writes = charge, path, reserve, writes
 
     async def last(self) -> datetime | None:
         return await self._writes.run(self._read)
 
     async def keep(self, ran_at: datetime) -> None:
-        await self._writes.run(self._keep, ran_at)
+        await self._writes.run(self._reserve.spending, self._keep, ran_at)
 
     def _read(self) -> datetime | None:
         try:

@@ -19,12 +19,12 @@ import contextlib
 import sqlite3
 import threading
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from services.chassis.logs import get_logger
 from services.model.feed import Destroyed
@@ -34,58 +34,11 @@ from services.storage.domain.documents import Document
 from services.storage.domain.glance import Glance
 from services.storage.ports import Usage
 from services.storage.store.cursors import Position
+from services.storage.store.tables import FILES, SCHEMA
 
 SCHEMA_VERSION = "5"
 FILE_NAME = "index.sqlite"
 
-_SCHEMA = """
-CREATE TABLE about (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE destroyed (
-    file_id BLOB PRIMARY KEY,
-    size INTEGER NOT NULL,
-    sha256 TEXT NOT NULL,
-    why TEXT NOT NULL,
-    by TEXT,
-    ended_ms INTEGER NOT NULL,
-    destroyed_ms INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX destroyed_by_time ON destroyed (destroyed_ms, file_id);
-CREATE TABLE verified (file_id BLOB PRIMARY KEY, at_ms INTEGER NOT NULL) WITHOUT ROWID;
-"""
-_FILES = """
-CREATE TABLE files (
-    file_id BLOB PRIMARY KEY,
-    storage_filename TEXT NOT NULL,
-    uploaded_ms INTEGER NOT NULL,
-    status TEXT NOT NULL,
-    size INTEGER NOT NULL,
-    revision INTEGER NOT NULL,
-    expires_ms INTEGER
-) WITHOUT ROWID;
-CREATE INDEX files_by_time ON files (uploaded_ms, file_id);
-CREATE INDEX files_by_status ON files (status, uploaded_ms, file_id);
-CREATE INDEX files_by_end ON files (expires_ms, file_id) WHERE status = 'active' AND expires_ms IS NOT NULL;
-CREATE INDEX files_ended ON files (file_id) WHERE status IN ('deleted', 'expired');
-CREATE TABLE totals (status TEXT PRIMARY KEY, files INTEGER NOT NULL, bytes INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TRIGGER file_added AFTER INSERT ON files BEGIN
-    INSERT INTO totals VALUES (new.status, 1, new.size)
-    ON CONFLICT (status) DO UPDATE SET files = files + 1, bytes = bytes + excluded.bytes;
-END;
-CREATE TRIGGER file_changed AFTER UPDATE ON files WHEN old.status <> new.status OR old.size <> new.size BEGIN
-    UPDATE totals SET files = files - 1, bytes = bytes - old.size WHERE status = old.status;
-    INSERT INTO totals VALUES (new.status, 1, new.size)
-    ON CONFLICT (status) DO UPDATE SET files = files + 1, bytes = bytes + excluded.bytes;
-END;
-CREATE TRIGGER file_gone AFTER DELETE ON files BEGIN
-    UPDATE totals SET files = files - 1, bytes = bytes - old.size WHERE status = old.status;
-END;
-"""
-_EMPTY = """
-INSERT OR REPLACE INTO about VALUES ('complete', '0');
-DELETE FROM destroyed;
-DROP TABLE files;
-DROP TABLE totals;
-"""
 _PUT = """
 INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (file_id) DO UPDATE SET storage_filename = excluded.storage_filename, uploaded_ms = excluded.uploaded_ms,
@@ -121,6 +74,11 @@ _NOTE = "INSERT OR REPLACE INTO about VALUES (?, ?)"
 _WITHOUT_BYTES = frozenset({FileStatus.MISSING})
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00Z")
 
+_FULL = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE})
+
+Args = ParamSpec("Args")
+Result = TypeVar("Result")
+
 log = get_logger(__name__)
 
 
@@ -146,8 +104,12 @@ class IndexFailed(Exception):
 class Index:
     """One connection, used by one thread at a time."""
 
-    def __init__(self, folder: Path) -> None:
-        """Open, or make, the index in `folder`. One that cannot be read is made anew."""
+    def __init__(self, folder: Path, make_room: Callable[[], bool] = lambda: False) -> None:
+        """Open, or make, the index in `folder`. One that cannot be read is made anew.
+
+        `make_room`: asked once when the disk is full for a change; whether it has made some.
+        """
+        self._make_room = make_room
         self._path = folder / FILE_NAME
         self._lock = threading.Lock()
         self.complete = False
@@ -250,21 +212,23 @@ class Index:
         `applied`: the number of the last commit that is known with this. Never raises: a failure marks the index
         incomplete.
         """
+        rows, ended = [*map(_row, documents)], [*destroyed]
+        leaving = [_key(each) for each in (*gone, *(line.file_id for line in ended))]
+
+        def change(connection: sqlite3.Connection) -> None:
+            connection.executemany("DELETE FROM files WHERE file_id = ?", [(key,) for key in leaving])
+            connection.executemany(_DESTROYED, map(_line, ended))
+            connection.executemany(_PUT, rows)
+            if applied is not None and not self._gap:
+                connection.execute(_NOTE, ("applied", str(applied)))
+
         try:
             with self._lock:
                 # The number counts even if the rows fail: what a rebuild finds from now on includes them.
                 self.applied = self.applied if applied is None else applied
-                with self._connection as connection:
-                    connection.execute("BEGIN IMMEDIATE")
-                    ended = [*destroyed]
-                    leaving = [_key(each) for each in (*gone, *(line.file_id for line in ended))]
-                    connection.executemany("DELETE FROM files WHERE file_id = ?", [(key,) for key in leaving])
-                    if not self.complete:
-                        self._left.update(leaving)
-                    connection.executemany(_DESTROYED, map(_line, ended))
-                    connection.executemany(_PUT, map(_row, documents))
-                    if applied is not None and not self._gap:
-                        connection.execute(_NOTE, ("applied", str(applied)))
+                self._roomy(self._transact, change)
+                if not self.complete:
+                    self._left.update(leaving)
                 self._refresh()
         except sqlite3.Error as error:
             self._failed(error)
@@ -284,8 +248,7 @@ class Index:
         """Make durable all that was put; False if that failed."""
         try:
             with self._lock:
-                (busy, _, _) = self._connection.execute("PRAGMA wal_checkpoint(FULL)").fetchone()
-                return not busy
+                return self._roomy(self._checkpoint)
         except sqlite3.Error as error:
             self._failed(error)
             return False
@@ -388,6 +351,24 @@ class Index:
             self._failed(error)
             raise IndexFailed(str(error)) from error
 
+    def _transact(self, change: Callable[[sqlite3.Connection], None]) -> None:
+        with self._connection as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            change(connection)
+
+    def _checkpoint(self) -> bool:
+        (busy, _, _) = self._connection.execute("PRAGMA wal_checkpoint(FULL)").fetchone()
+        return not busy
+
+    def _roomy(self, job: Callable[Args, Result], *args: Args.args, **kwargs: Args.kwargs) -> Result:
+        """The result of `job`, done again if the disk was full for it and room could be made. The lock is held."""
+        try:
+            return job(*args, **kwargs)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode not in _FULL or not self._make_room():
+                raise
+        return job(*args, **kwargs)
+
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, check_same_thread=False, isolation_level=None)
         try:
@@ -395,7 +376,7 @@ class Index:
             connection.execute("PRAGMA synchronous = NORMAL")
             known = connection.execute("SELECT name FROM sqlite_schema WHERE name = 'about'").fetchone()
             if known is None:
-                connection.executescript(f"BEGIN;{_SCHEMA}{_FILES}COMMIT;")
+                connection.executescript(f"BEGIN;{SCHEMA}{FILES}COMMIT;")
                 connection.execute("INSERT INTO about VALUES ('schema_version', ?)", (SCHEMA_VERSION,))
             version = connection.execute("SELECT value FROM about WHERE name = 'schema_version'").fetchone()
             if version is None or version[0] != SCHEMA_VERSION:

@@ -27,6 +27,7 @@ class Layout:
         self.gc = root / "gc.json"
         self.scrub = root / "scrub.json"
         self.reconcile = root / "reconcile.json"
+        self.reserve = root / ".reserve"
         self.journal = root / ".wal"
         """Where the journal lies unless SE_WAL_DIR says otherwise."""
 

@@ -34,6 +34,7 @@ log = get_logger(__name__)
 
 def claim(parts: Parts, epoch: int, clock: Clock) -> None:
     """Take an epoch, and keep all earlier ones from writing. Raises `Superseded`, `OSError`; then it is not ours."""
+    parts.reserve.begin()
     leadership.claim(parts.fs, parts.layout, epoch)
     leftovers = leadership.fence(parts.fs, parts.layout, epoch, clock.now())
     log.info("an epoch begins", epoch=epoch, leftovers_removed=leftovers)
@@ -58,6 +59,7 @@ def take_charge(
     quarantine = Quarantine(disk, epoch=epoch)
     if removed := quarantine.tidy():
         log.info("empty folders were removed from the quarantine", folders=removed)
+    parts.reserve.refill()
     log.info("element opened", storage_id=identity.storage_id, element_uuid=identity.element_uuid, epoch=epoch,
              mode=mode.mode, index_complete=index.complete)  # fmt: skip
     commits = Commits(disk, journal=journal, lookup=parts.lookup, epoch=epoch)

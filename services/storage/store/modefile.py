@@ -23,6 +23,7 @@ from services.storage.store.health import FULL, full
 from services.storage.store.layout import Layout
 from services.storage.store.pool import Pool
 from services.storage.store.refusal import ElementRefused
+from services.storage.store.reserve import Reserve
 from services.storage.store.sealed import read_sealed
 from services.storage.store.wal.journal import Journal
 
@@ -62,11 +63,11 @@ def write_mode(fs: FileSystem, layout: Layout, temporaries: Path, state: ModeSta
 class ModeFile:
     """Fills `ports.Modes`."""
 
-    def __init__(self, charge: Charge, *, writes: Pool) -> None:
-        self._charge, self._writes = charge, writes
+    def __init__(self, charge: Charge, *, reserve: Reserve, writes: Pool) -> None:
+        self._charge, self._reserve, self._writes = charge, reserve, writes
 
     async def keep(self, state: ModeState) -> None:
-        await self._writes.run(self._keep, state)
+        await self._writes.run(self._reserve.spending, self._keep, state)
 
     def _keep(self, state: ModeState) -> None:
         writing = self._charge.writing

@@ -10,6 +10,7 @@ from services.model.elements import Mode
 from services.model.ids import StorageId
 from services.storage.domain.election import Patience
 from services.storage.domain.modes import ModeOverride
+from services.storage.store.reserve import RESERVE_BYTES
 from services.storage.store.wal.journal import SEGMENT_BYTES
 
 
@@ -44,6 +45,8 @@ class Options:
     wal_reset: str = ""
     """The element whose damaged journal is to be set aside; empty: none."""
     wal_segment: int = SEGMENT_BYTES
+    reserve: int = RESERVE_BYTES
+    """What is given up when the disk is full."""
     feed_retention: timedelta = timedelta(0)
     """For how long changes are kept at least, for those who follow them."""
     replicated: Replicated | None = None

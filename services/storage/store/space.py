@@ -13,10 +13,17 @@ from services.storage.store.layout import Layout
 class Space:
     """Sums the promises. Thread-safe. All sizes in bytes."""
 
-    def __init__(self, fs: FileSystem, layout: Layout, *, keep_free: int, limit: int, used: Callable[[], int]) -> None:
-        """`keep_free`: SE_MIN_FREE_SPACE; `limit`: SE_CAPACITY, 0 for the file system; `used`: by stored files."""
+    def __init__(
+        self, fs: FileSystem, layout: Layout, *, keep_free: int, limit: int, used: Callable[[], int],
+        lacking: Callable[[], int] = lambda: 0,
+    ) -> None:  # fmt: skip
+        """`keep_free`: SE_MIN_FREE_SPACE; `limit`: SE_CAPACITY, 0 for the file system; `used`: by stored files.
+
+        `lacking`: what is to be kept free besides, for the reserve.
+        """
         self._fs, self._layout = fs, layout
         self._keep_free, self._limit, self._used = keep_free, limit, used
+        self._lacking = lacking
         self._pending = 0
         self._promised = 0
         self._lock = threading.Lock()
@@ -52,6 +59,6 @@ class Space:
             used=self._used(),
             pending=self._pending,
             promised=self._promised,
-            keep_free=self._keep_free,
+            keep_free=self._keep_free + self._lacking(),
             limit=self._limit,
         )
