@@ -6,8 +6,10 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
+import grpc
 import pytest
 import pytest_asyncio
+from artstore.storage.v1 import feed_pb2, feed_pb2_grpc
 
 from clients.storage import StorageClient
 from services.chassis.channel import element_server_name, open_channel
@@ -156,6 +158,18 @@ async def test_another_element_speaks_for_nobody(calls: Calls, certificates: Cer
         outcomes[storage_id] = type(refused.value)
         await channel.close()
     assert outcomes == {"se-edit-02": Unauthorized, "se-edit-01": NotFound}
+
+
+async def test_an_operator_watches_what_changes(calls: Calls) -> None:
+    """A stream, too: whatever an element does for a user it does for an operator who has the scope."""
+    channel = calls.channel(calls.certificates.module("operator"))
+    watch, asked = feed_pb2_grpc.StorageFeedServiceStub(channel).WatchChanges, feed_pb2.WatchChangesRequest()
+    call = watch(asked, metadata=(("authorization", f"Bearer {token('storage:read')}"),), timeout=10)
+    assert await call.read()
+    call.cancel()
+    with pytest.raises(grpc.aio.AioRpcError) as refused:
+        await watch(asked, metadata=(("authorization", f"Bearer {token('files:read')}"),), timeout=10).read()
+    assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
 
 
 async def test_an_element_without_keys_takes_no_token(
