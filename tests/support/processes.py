@@ -76,6 +76,11 @@ class Running:
         return self._process.pid
 
     @property
+    def ops(self) -> str:
+        """Where its ops port answers: a URL without a path."""
+        return self._ops
+
+    @property
     def log(self) -> str:
         """All that it has said."""
         return self.log_file.read_text("utf-8", "replace")

@@ -24,6 +24,8 @@ from services.storage.store.options import Options, Replicated
 from services.storage.store.pool import Pool, ended
 from services.storage.store.refusal import ElementRefused
 
+AT_LEAST = 1.0
+"""Seconds that a beat may take, however late it comes: one who was only slow need not go."""
 _GONE = frozenset({errno.ENOENT, errno.ESTALE})
 """The folder of the epoch was removed; on NFS perhaps by another host."""
 
@@ -89,11 +91,14 @@ class Candidate:
         self._leader = Leader(epoch, self._own.host, self._own.port, self._clock.now(), 0)
 
     async def recover(self) -> ModeState:
-        leader = self._claimed
+        leader, charge = self._claimed, self._parts.charge
+        charge.taking = True
         try:
-            self._writing = await self._pool.run(
-                leading.take_charge, self._parts, self._identity, self._options, self._clock, leader.epoch, self._health
-            )
+            async with charge.index:
+                self._writing = await self._pool.run(
+                    leading.take_charge, self._parts, self._identity, self._options, self._clock, leader.epoch,
+                    self._health,
+                )  # fmt: skip
             mode = await self._pool.run(self._mode)
         except (OSError, ElementRefused) as error:
             raise StorageUnavailable(f"epoch {leader.epoch} cannot begin: {error}") from error
@@ -111,7 +116,7 @@ class Candidate:
             leader, self._begun = self._claimed, self._clock.monotonic()
             self._leader = replace(leader, beat=leader.beat + 1, writable=self._health.writable)
             self._beating = self._pool.start(self._beat, self._leader)
-        done, _ = await asyncio.wait({self._beating}, timeout=max(0.0, self._lease.left(self._clock.monotonic())))
+        done, _ = await asyncio.wait({self._beating}, timeout=max(AT_LEAST, self._lease.left(self._clock.monotonic())))
         if not done:
             raise Deposed("no beat could be written in time")
         try:

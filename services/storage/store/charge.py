@@ -6,6 +6,7 @@ and goes while the process lives on.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from services.model.errors import StorageUnavailable
@@ -45,6 +46,10 @@ class Charge:
 
     def __init__(self) -> None:
         self._writing: Writing | None = None
+        self.index = asyncio.Lock()
+        """Held by whoever brings the index up to date from the journal: a follower, or one who takes charge."""
+        self.taking = False
+        """Whether this process is about to write: it follows nobody any more."""
         self._resting = WriteHealth()
         self._resting.depose("this process does not lead the storage element")
 
@@ -70,4 +75,4 @@ class Charge:
 
     def leave(self) -> None:
         """From now on it does not."""
-        self._writing = None
+        self._writing, self.taking = None, False

@@ -6,8 +6,6 @@ commits meanwhile is noted all the same. The number that the index knows is read
 
 from __future__ import annotations
 
-import asyncio
-
 from services.chassis.logs import get_logger
 from services.model.errors import StorageUnavailable
 from services.model.feed import FeedPosition
@@ -33,16 +31,16 @@ class Following:
         self._lineage = ""
         self._spot: Spot | None = None
         """Up to where the journal was read; None: it has to be found again."""
-        self._turn = asyncio.Lock()
         self.position: FeedPosition | None = None
         """Of the last change that the index knows; None until that is known."""
 
     async def __call__(self) -> None:
         """Raises `StorageUnavailable` when the disk cannot be read."""
-        if self._parts.charge.leading:
-            self._spot = self.position = None
-            return
-        async with self._turn:
+        charge = self._parts.charge
+        async with charge.index:
+            if charge.leading or charge.taking:
+                self._spot = self.position = None
+                return
             await self._parts.reads.run(self._pass)
 
     def _pass(self) -> None:
@@ -55,21 +53,25 @@ class Following:
                     self._spot = None
                 self._lineage = newest.lineage
                 kept = Kept(self._segments, self._lineage)
-                self._spot = self._read(kept, self._spot or self._begin(kept), newest.place)
+                self._spot = self._brought_up(kept, newest.place)
                 self.position = FeedPosition(f"{self._identity.element_uuid}.{self._lineage}", self._spot.number)
             except FileNotFoundError as error:
                 self._spot = None
                 raise StorageUnavailable("the storage element's journal is not there") from error
-            except NotKept as gap:
-                log.warning("the journal has a gap: the index is made anew", reason=str(gap))
-                self._spot = self.position = None
-                self._parts.index.forget()
+
+    def _brought_up(self, kept: Kept, until: Place) -> Spot:
+        """The spot behind what the index knows then; if the journal has a gap, it is to be made anew."""
+        try:
+            return self._read(kept, self._spot or self._begin(kept), until)
+        except NotKept as gap:
+            log.warning("the journal has a gap: the index is made anew", reason=str(gap))
+            return self._anew(self._end(kept, self._heads()[-1]))
 
     def _begin(self, kept: Kept) -> Spot:
         """From where the index has to be told, which belongs to this journal then. Raises `NotKept`, `OSError`."""
         index = self._parts.index
         known = index.belongs_to(self._identity.element_uuid, self._lineage)
-        heads = [head for place in self._segments.places() if (head := self._head(place)) is not None]
+        heads = self._heads()
         spot = self._end(kept, heads[-1])
         # One that knows more than the journal has seen what a power cut took back. (An epoch without a commit yet is
         # known by its beginning.)
@@ -78,8 +80,12 @@ class Following:
                 if head.number is not None and head.number <= known:
                     index.resume(self._identity.element_uuid, self._lineage, range(known, known + 1))
                     return Spot(head.place, 0, head.number)
-        index.resume(self._identity.element_uuid, self._lineage, range(0))
-        index.put([], applied=spot.number)
+        return self._anew(spot)
+
+    def _anew(self, spot: Spot) -> Spot:
+        """Empty the index: the disk tells everything up to the spot, the journal what comes behind it."""
+        self._parts.index.resume(self._identity.element_uuid, self._lineage, range(0))
+        self._parts.index.put([], applied=spot.number)
         return spot
 
     def _end(self, kept: Kept, head: Head) -> Spot:
@@ -108,6 +114,10 @@ class Following:
             return None
         return next((head for place in reversed(places) if (head := head_of(self._segments, place)) is not None), None)
 
-    def _head(self, place: Place) -> Head | None:
-        head = head_of(self._segments, place)
-        return head if head is not None and head.lineage == self._lineage else None
+    def _heads(self) -> list[Head]:
+        """Of the segments of this journal, oldest first; there is one at least, or `NotKept` is raised."""
+        heads = [head_of(self._segments, place) for place in self._segments.places()]
+        ours = [head for head in heads if head is not None and head.lineage == self._lineage]
+        if not ours:
+            raise NotKept("the journal went away")
+        return ours

@@ -162,10 +162,6 @@ class Index:
         known = about.get("element_uuid"), about.get("lineage"), about.get("complete")
         return int(about.get("applied", "0")) if known == (element, lineage, "1") else None
 
-    def forget(self) -> None:
-        """It is not known any more what it lacks: it has to be made anew."""
-        self.complete, self._gap = False, True
-
     def clear(self) -> int:
         """Forget all files: the beginning of a rebuild, which `rebuilt` ends. Raises `IndexFailed`."""
         self.complete = False

@@ -23,6 +23,7 @@ from services.storage.domain.documents import Document
 from services.storage.domain.modes import ModeState, mode_change
 from services.storage.store.durable import write_all
 from services.storage.store.health import WriteHealth
+from services.storage.store.metrics import WAL_FSYNC
 from services.storage.store.wal import frames
 from services.storage.store.wal.kept import head_of
 from services.storage.store.wal.records import (
@@ -339,7 +340,8 @@ class Journal:
         assert self._descriptor is not None, "the journal was not started"
         frame = frames.encode(self._batch + 1, encode(records))
         write_all(self._fs, self._descriptor, frame)
-        self._fs.fdatasync(self._descriptor)
+        with WAL_FSYNC.time():
+            self._fs.fdatasync(self._descriptor)
         self._batch += 1
         self._used += len(frame)
 
