@@ -18,7 +18,7 @@ from services.chassis.logs import get_logger
 
 READ_BUFFER = 256 << 10
 """Bytes that are taken from the network at once; as many as uvloop decrypts at a time."""
-WRITE_BUFFER = 128 << 10
+WRITE_BUFFER = 64 << 10
 """Bytes that wait for a client that does not read before our side is told to wait; with TLS it would be four times as
 many."""
 

@@ -14,11 +14,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+import psutil
+
 from services.chassis.tls import TlsFiles
 from tests.bench.reference import STEP, bare_uvicorn, plain_write
 from tests.support.mesh import Mesh
 
 CLIENTS = 32
+UPLOADERS = 8
+STALLED = 200
+SETTLING = 120.0
+"""Seconds that it may take until every buffer on the way is full and nothing flows any more."""
 SMALL = 4096
 TIMEOUT = 600
 
@@ -86,6 +92,38 @@ def upload_large(bench: Bench) -> Result:
     return Result("MB/s", megabytes / taken, megabytes / statistics.mean((first, second)), goal=0.6, note=rates)
 
 
+def upload_many(bench: Bench) -> Result:
+    """As many bytes up by eight clients at once."""
+    each = bench.size // UPLOADERS
+    block = os.urandom(min(STEP, each))
+
+    def client(number: int) -> None:
+        connection = bench.connect()
+        bench.put(connection, f"part-{number}.bin", _blocks(block, each), each)
+        connection.close()
+
+    before = plain_write(bench.mesh.folder, bench.size)
+    started = time.perf_counter()
+    with ThreadPoolExecutor(UPLOADERS) as pool:
+        list(pool.map(client, range(UPLOADERS)))
+    megabytes = bench.size / 1e6
+    return Result("MB/s", megabytes / (time.perf_counter() - started), megabytes / before, goal=0.6)
+
+
+def stalled_readers(bench: Bench) -> Result:
+    """200 downloads that are begun and not read: what they hold is in the line of memory, what others feel here."""
+    before = _many(bench, lambda c, _: _read(bench.ask(c, "GET", f"/files/{bench.large_id}"), None))
+    stalled = [bench.connect() for _ in range(STALLED)]
+    path = f"/api/v1/files/{bench.large_id}/download"
+    for connection in stalled:
+        connection.request("GET", path, headers={"Authorization": f"Bearer {bench.token}"})
+    _settle(bench.mesh.pid("gateway"))
+    meanwhile = _many(bench, lambda c, _: _read(bench.ask(c, "GET", f"/files/{bench.large_id}"), None))
+    for connection in stalled:
+        connection.close()
+    return Result("1/s", meanwhile.ours, before.ours, note=f"without them {before.note}; with them {meanwhile.note}")
+
+
 def download_large(bench: Bench) -> Result:
     """The same document down, one client; against a bare uvicorn that streams the same file, as encrypted as we are."""
     (content,) = bench.mesh.data_dir("se-rw-01").rglob(f"files/**/*{bench.large_id}.bin")
@@ -131,10 +169,12 @@ def metadata(bench: Bench) -> Result:
 
 CASES: dict[str, Callable[[Bench], Result]] = {
     "upload large": upload_large,
+    "upload large x8": upload_many,
     "download large": download_large,
     "upload 4 KiB x32": upload_small,
     "download 4 KiB x32": download_small,
     "metadata GET x32": metadata,
+    "200 stalled readers": stalled_readers,
 }
 
 
@@ -157,6 +197,16 @@ def _many(bench: Bench, once: Callable[[http.client.HTTPConnection, int], object
     total = time.perf_counter() - started
     p50, p99 = times[len(times) // 2] * 1000, times[int(len(times) * 0.99)] * 1000
     return Result("1/s", len(times) / total, note=f"p50 {p50:.0f} ms, p99 {p99:.0f} ms; the client shares the cores")
+
+
+def _settle(pid: int) -> None:
+    """Return when a process has nothing to do."""
+    process, ends = psutil.Process(pid), time.monotonic() + SETTLING
+    busy = True
+    while busy and time.monotonic() < ends:
+        before = sum(process.cpu_times()[:2])
+        time.sleep(1)
+        busy = sum(process.cpu_times()[:2]) - before > 0.1
 
 
 def _read(answer: http.client.HTTPResponse, size: int | None) -> None:
