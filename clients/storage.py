@@ -16,6 +16,7 @@ from clients.frames import joined
 from clients.storage_control import StorageControlClient
 from clients.storage_feed import StorageFeedClient
 from clients.storage_keeping import StorageKeepingClient
+from clients.storage_uploads import StorageUploadsClient
 from clients.streams import DownloadStream, UploadStream
 from services.chassis import telemetry
 from services.chassis.caller import Identity
@@ -96,6 +97,8 @@ class StorageClient:
         """Calls that follow what changes."""
         self.keeping = StorageKeepingClient(channel)
         """Calls about the state of its files."""
+        self.uploads = StorageUploadsClient(channel)
+        """Calls about resumable uploads."""
         # The stubs of these decode and encode every chunk; these do not.
         self._channel = channel
         self._store: grpc.aio.UnaryUnaryMultiCallable[bytes, storage_pb2.StoreFileResponse] = channel.unary_unary(

@@ -19,6 +19,8 @@ QuarantineId = NewType("QuarantineId", str)
 """What an element calls something that it has set aside: the name of a folder, `<time>_<what>`."""
 StorageId = NewType("StorageId", str)
 """An element's configured name: lower-case letters, digits and hyphens, a DNS label."""
+UploadId = NewType("UploadId", str)
+"""A resumable upload on an element; the same UUID as the file that it will be."""
 Subject = NewType("Subject", str)
 """Who acts: the `sub` of a token."""
 
@@ -32,6 +34,11 @@ def parse_file_id(text: str, *, field: str = "file_id") -> FileId:
     if value is None or value.version != 7 or value.variant != uuid.RFC_4122:
         raise ValidationFailed.of(field, "must be a UUID of version 7")
     return FileId(str(value))
+
+
+def parse_upload_id(text: str, *, field: str = "upload_id") -> UploadId:
+    """Return the upload id that `text` writes, in canonical form. Raises `ValidationFailed` naming `field`."""
+    return UploadId(parse_file_id(text, field=field))
 
 
 def parse_element_id(text: str, *, field: str = "element_id") -> ElementId:

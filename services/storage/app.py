@@ -23,7 +23,8 @@ from services.storage import rpc
 from services.storage.config import Settings
 from services.storage.ports import Standing
 from services.storage.rpc.control import Control
-from services.storage.rpc.metrics import CollectPass, Observe, ObserveKeeping, ReconcilePass, ScrubPass
+from services.storage.rpc.metrics import CollectPass, ExpirePass, Observe, ObserveKeeping, ReconcilePass, ScrubPass
+from services.storage.rpc.uploading import Uploading
 from services.storage.store.element import Element, open_element
 from services.storage.store.fs import FileSystem
 from services.storage.store.options import Options, Replicated
@@ -41,6 +42,15 @@ from services.storage.usecases.quarantine import ListQuarantine, RestoreQuaranti
 from services.storage.usecases.read_files import GetFile, ListFiles
 from services.storage.usecases.reconcile import Reconcile
 from services.storage.usecases.reconciling import ReconcileWhenDue, Reconciling
+from services.storage.usecases.resumable_uploads import (
+    AbortUpload,
+    AppendUpload,
+    CompleteUpload,
+    CreateUpload,
+    ExpireUploads,
+    GetUpload,
+    OpenUploads,
+)
 from services.storage.usecases.scrub import Scrub
 from services.storage.usecases.store_file import StoreFile
 from services.storage.usecases.store_small_file import StoreSmallFile
@@ -107,6 +117,10 @@ async def serve(settings: Settings) -> None:
         )  # fmt: skip
         reconciling = Reconciling(reconcile, ReconcilePass(reconcile))
         process.closing(reconciling.stop)
+        open_uploads = OpenUploads(
+            uploads=element.uploads, clock=clock, expiry=settings.upload_expiry, most=settings.max_open_uploads
+        )
+        expire = ExpireUploads(open_uploads=open_uploads, clock=clock, finishing=finishing)
         list_quarantine = ListQuarantine(gate=gate, keeping=element.keeping)
         names = rpc.add_to(
             server.grpc,
@@ -123,6 +137,23 @@ async def serve(settings: Settings) -> None:
                 ),
                 update_file=UpdateFile(gate=gate, files=files, clock=clock, finishing=finishing),
                 delete_file=DeleteFile(gate=gate, files=files, clock=clock, finishing=finishing),
+                uploading=Uploading(
+                    create=CreateUpload(
+                        gate=gate,
+                        open_uploads=open_uploads,
+                        clock=clock,
+                        finishing=finishing,
+                        max_file_size=settings.max_file_size,
+                    ),
+                    append=AppendUpload(
+                        gate=gate, open_uploads=open_uploads, finishing=finishing, max_file_size=settings.max_file_size
+                    ),
+                    get=GetUpload(open_uploads=open_uploads),
+                    complete=CompleteUpload(
+                        gate=gate, open_uploads=open_uploads, files=files, clock=clock, finishing=finishing
+                    ),
+                    abort=AbortUpload(open_uploads=open_uploads, finishing=finishing),
+                ),
                 control=Control(
                     describe=describe,
                     transition_mode=TransitionMode(gate=gate, modes=element.modes, clock=clock, finishing=finishing),
@@ -152,6 +183,8 @@ async def serve(settings: Settings) -> None:
             interval=settings.reconcile_interval,
         )  # fmt: skip
         process.background(Loop("reconcile", DUE_EVERY, _by_the_leader(standing, due)).run())
+        looked, expired = max(settings.upload_expiry / 100, timedelta(seconds=1)), ExpirePass(expire, element.uploads)
+        process.background(Loop("uploads", looked, _by_the_leader(standing, expired)).run())
         process.background(Loop("observe keeping", OBSERVE_EVERY, ObserveKeeping(scrub, list_quarantine)).run())
         process.background(Loop("observe", OBSERVE_EVERY, Observe(describe)).run())
         await server.start(names)

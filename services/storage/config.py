@@ -111,6 +111,11 @@ class Settings(ProcessSettings):
         "feed does not tell it at once.",
     )
 
+    upload_expiry: Duration = Field(
+        timedelta(hours=24), description="How long a resumable upload is kept that nobody goes on with."
+    )
+    max_open_uploads: int = Field(1000, ge=1, description="Resumable uploads that may be open at the same time.")
+
     @field_validator("storage_id")
     @classmethod
     def _dns_label(cls, value: str) -> StorageId:

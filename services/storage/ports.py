@@ -14,7 +14,7 @@ from typing import Protocol
 from services.model.elements import ReplicaMode, Role
 from services.model.feed import Change, Destroyed, DestroyedPage, FeedPosition
 from services.model.files import ByteRange, FileAttributes, FileStatus
-from services.model.ids import FileId, QuarantineId
+from services.model.ids import FileId, QuarantineId, UploadId
 from services.model.maintenance import QuarantineItem
 from services.model.paging import Page, PageRequest
 from services.storage.domain.changes import Decision
@@ -22,6 +22,7 @@ from services.storage.domain.documents import Document
 from services.storage.domain.election import Leader
 from services.storage.domain.keeping import Actual, Reason
 from services.storage.domain.modes import ModeState
+from services.storage.domain.resumable import OpenUpload
 from services.storage.domain.scrubbing import Round
 from services.storage.domain.space import Room
 from services.storage.domain.surveying import Strange, Surveyed
@@ -183,6 +184,60 @@ class Content(Protocol):
     @property
     def sha256(self) -> str:
         """Of all bytes read so far."""
+        ...
+
+
+class Appending(Protocol):
+    """Bytes on their way into an upload."""
+
+    async def write(self, chunk: Bytes) -> None:
+        """Take the next bytes; now and then they are acknowledged. Raises `StorageFull`, `StorageUnavailable`."""
+        ...
+
+    async def acknowledge(self) -> OpenUpload:
+        """Make all that was written durable; the upload as it stands. Raises as `write`."""
+        ...
+
+
+class Uploads(Protocol):
+    """The resumable uploads of one element, completed ones too until they are removed.
+
+    Whoever changes one holds it. Every method raises `StorageUnavailable` while this process does not lead.
+    """
+
+    def held(self, upload_id: UploadId) -> AbstractAsyncContextManager[None]:
+        """Hold one upload, waiting for it; it need not exist."""
+        ...
+
+    def known(self) -> list[OpenUpload]:
+        """All of them."""
+        ...
+
+    def get(self, upload_id: UploadId) -> OpenUpload:
+        """One of them. Raises `NotFound`."""
+        ...
+
+    async def create(self, upload: OpenUpload) -> None:
+        """Begin one, durably; room for what it declares is kept from here on. Raises `StorageFull`."""
+        ...
+
+    def append(self, upload: OpenUpload, *, expires_at: datetime) -> AbstractAsyncContextManager[Appending]:
+        """Add bytes behind those that it has; with what is acknowledged it has a new end.
+
+        Entering raises `FileDamaged` if its bytes are not there any more, `StorageFull`.
+        """
+        ...
+
+    async def digest(self, upload: OpenUpload) -> str:
+        """SHA-256 of its bytes. Raises `FileDamaged` if they are not there any more."""
+        ...
+
+    async def complete(self, upload: OpenUpload, attributes: FileAttributes, *, expires_at: datetime) -> FileAttributes:
+        """Make the file, under its lock: as `Incoming.commit`. Once begun it must be awaited to its end."""
+        ...
+
+    async def remove(self, upload: OpenUpload) -> None:
+        """Forget it and its bytes, durably; a file that was made of it stays."""
         ...
 
 

@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import grpc
-from artstore.storage.v1 import control_pb2, control_pb2_grpc, feed_pb2, feed_pb2_grpc, storage_pb2
+from artstore.storage.v1 import control_pb2, control_pb2_grpc, feed_pb2, feed_pb2_grpc, storage_pb2, uploads_pb2
 
+from services.storage.rpc import uploading
 from services.storage.rpc.control import Control, StorageControlServicer
 from services.storage.rpc.feed import StorageFeedServicer
 from services.storage.rpc.forwarding import Forwarding
 from services.storage.rpc.reading import StorageReadServicer
 from services.storage.rpc.replicas import LEADER, Replicas
+from services.storage.rpc.uploading import StorageUploadServicer, Uploading
 from services.storage.rpc.waking import Woken
 from services.storage.rpc.writing import StorageWriteServicer
 from services.storage.usecases.delete_file import DeleteFile
@@ -39,6 +41,7 @@ class UseCases:
     store_small_file: StoreSmallFile
     update_file: UpdateFile
     delete_file: DeleteFile
+    uploading: Uploading
     control: Control
     watch_changes: WatchChanges
     list_destroyed: ListDestroyed
@@ -58,12 +61,15 @@ def add_to(server: grpc.aio.Server, can: UseCases, forwarding: Forwarding | None
     control_pb2_grpc.add_StorageControlServiceServicer_to_server(control, server)
     feed = StorageFeedServicer(can.watch_changes, can.list_destroyed)
     feed_pb2_grpc.add_StorageFeedServiceServicer_to_server(feed, server)
-    others = (control_pb2.DESCRIPTOR, feed_pb2.DESCRIPTOR)
+    methods = uploading.handlers(StorageUploadServicer(can.uploading))
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(_UPLOADS, methods),))
+    others = (control_pb2.DESCRIPTOR, feed_pb2.DESCRIPTOR, uploads_pb2.DESCRIPTOR)
     return [*names, *(service.full_name for file in others for service in file.services_by_name.values())]
 
 
 _READ = storage_pb2.DESCRIPTOR.services_by_name["StorageReadService"].full_name
 _WRITE = storage_pb2.DESCRIPTOR.services_by_name["StorageWriteService"].full_name
+_UPLOADS = uploads_pb2.DESCRIPTOR.services_by_name["StorageUploadService"].full_name
 Handlers: TypeAlias = "dict[str, grpc.RpcMethodHandler[Any, Any]]"
 
 

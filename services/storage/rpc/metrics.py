@@ -16,10 +16,12 @@ from services.model.files import FileStatus
 from services.model.maintenance import Collected, Issue, ReconcileReport
 from services.model.paging import PageRequest
 from services.storage.domain.modes import Operation
+from services.storage.ports import Uploads
 from services.storage.usecases.collect_garbage import CollectGarbage
 from services.storage.usecases.describe_element import DescribeElement
 from services.storage.usecases.quarantine import ListQuarantine
 from services.storage.usecases.reconcile import Reconcile, Run
+from services.storage.usecases.resumable_uploads import ExpireUploads
 from services.storage.usecases.scrub import Scrub
 
 log = get_logger(__name__)
@@ -58,6 +60,10 @@ SCRUB_OLDEST = Gauge(
 QUARANTINE = Gauge("se_quarantine_items", "Things that were set aside and wait for a decision.")
 for _issue in Issue:
     RECONCILE_ISSUES.labels(_issue.value)
+
+
+UPLOADS = Gauge("se_uploads_open", "Resumable uploads that are not completed.")
+UPLOADS_EXPIRED = Counter("se_uploads_expired_total", "Resumable uploads that were forgotten.")
 
 
 @contextmanager
@@ -173,6 +179,20 @@ class ObserveKeeping:
         with contextlib.suppress(StorageUnavailable):
             QUARANTINE.set((await self._quarantine(PageRequest(limit=1))).total)
             SCRUB_OLDEST.set((await self._scrub.oldest()).total_seconds())
+
+
+class ExpirePass:
+    """A pass over the resumable uploads that shows in the metrics."""
+
+    def __init__(self, expire: ExpireUploads, uploads: Uploads) -> None:
+        self._expire, self._uploads = expire, uploads
+
+    async def __call__(self) -> None:
+        try:
+            UPLOADS_EXPIRED.inc(await self._expire())
+            UPLOADS.set(sum(not each.completed for each in self._uploads.known()))
+        except StorageUnavailable as error:
+            log.warning("uploads were not looked through", reason=error.message)
 
 
 class Observe:

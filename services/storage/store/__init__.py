@@ -14,6 +14,7 @@ The promise: with every process stopped and PostgreSQL gone, a person with `ls`,
         report_ivanov_20261121T013000_<uuid>.pdf
         report_ivanov_20261121T013000_<uuid>.pdf.attr.json
       incoming/0000000012/        every temporary of epoch 12: <id>.<n>.part, <id>.<n>.attr.json, mode.<n>.json
+      uploads/<id>.{part,json}    resumable uploads in progress (`uploads.py`)
       quarantine/<time>_<what>/   what was set aside, with its reason; never deleted (`quarantine.py`)
       destroyed/2026/11.jsonl     what was destroyed: id, size, sha256, why, by, when
       gc.json reconcile.json      when garbage was last collected, and the disk looked through

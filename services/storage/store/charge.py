@@ -17,6 +17,7 @@ from services.storage.store.purging import Purging
 from services.storage.store.quarantine import Quarantine
 from services.storage.store.restoring import Restoring
 from services.storage.store.small import BatchCommits
+from services.storage.store.uploads import UploadFiles
 from services.storage.store.wal.journal import Journal
 from services.storage.store.wal.kept import Source
 
@@ -33,11 +34,13 @@ class Writing:
     commits: Commits
     batch: BatchCommits
     purging: Purging
+    uploads: UploadFiles
     quarantine: Quarantine
     restoring: Restoring
 
     def close(self) -> None:
         """Nothing is begun any more; waits for a write of the journal that is under way."""
+        self.uploads.leave()
         self.journal.close()
 
 

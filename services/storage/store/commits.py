@@ -24,7 +24,6 @@ from services.storage.store.disk import Disk
 from services.storage.store.durable import forget, sync_folder, write_file
 from services.storage.store.health import FULL, full
 from services.storage.store.lookup import Lookup
-from services.storage.store.part import Part
 from services.storage.store.wal.journal import Journal
 from services.storage.store.wal.records import Op
 
@@ -42,8 +41,11 @@ class Commits:
         """A name that nobody has, among the temporaries of this epoch: one file may come in twice at a time."""
         return self._temporaries / f"{file_id}.{next(self._numbers)}.{suffix}"
 
-    def create(self, part: Part, attributes: FileAttributes) -> Document:
-        """Make a new file of a finished part, or find that it is there already. Raises as `Incoming.commit`."""
+    def create(self, part: Path, attributes: FileAttributes, *, moved: Callable[[], None]) -> Document:
+        """Make a new file of a finished part, or find that it is there already. Raises as `Incoming.commit`.
+
+        `moved` is called once the part has left its place.
+        """
         existing = self.existing(attributes)
         if existing is not None:
             return existing
@@ -51,7 +53,7 @@ class Commits:
             document = self.named(attributes)
             prepared = self._prepare(document)
         with self._transaction(Op.CREATE, document, old=0, prepared=prepared):
-            self.publish(document, part.path, prepared, moved=part.published)
+            self.publish(document, part, prepared, moved=moved)
             sync_folder(self._fs, self._layout.folder(attributes.file_id))
         return document
 

@@ -41,6 +41,7 @@ from services.storage.store.reserve import Reserve
 from services.storage.store.scrubfile import ScrubFile
 from services.storage.store.space import Space
 from services.storage.store.survey import Survey
+from services.storage.store.uploading import ElementUploads
 
 MOUNTS = Path("/proc/self/mountinfo")
 WRITE_THREADS = 16
@@ -60,6 +61,7 @@ class Element:
     files: ElementFiles
     inspection: Survey
     keeping: ElementKeeping
+    uploads: ElementUploads
     scrubbing: ScrubFile
     reconciliations: GcFile
     feed: ElementFeed
@@ -180,6 +182,7 @@ def _element(
         files=files,
         inspection=Survey(parts),
         keeping=ElementKeeping(parts, files.locks),
+        uploads=ElementUploads(parts.charge, locks=files.locks, writes=parts.writes),
         scrubbing=ScrubFile(parts),
         reconciliations=GcFile(parts.charge, parts.layout.reconcile, reserve=parts.reserve, writes=parts.writes),
         feed=ElementFeed(parts, following),
@@ -254,7 +257,7 @@ def _make_root(fs: FileSystem, root: Path) -> None:
 
 
 def _make_rooms(fs: FileSystem, layout: Layout) -> Folders:
-    rooms = (layout.epochs, layout.files, layout.incoming, layout.quarantine, layout.destroyed)
+    rooms = (layout.epochs, layout.files, layout.incoming, layout.uploads, layout.quarantine, layout.destroyed)
     folders = Folders(fs, layout.root)
     for room in rooms:
         folders.ensure(room)

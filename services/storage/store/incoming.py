@@ -72,7 +72,9 @@ class IncomingFile:
         self._committing = True
         try:
             async with self._locks.hold(self._file_id):
-                document = await self._writes.run(self._commits.create, self._part, attributes)
+                document = await self._writes.run(
+                    self._commits.create, self._part.path, attributes, moved=self._part.published
+                )
         finally:
             if not self._part.gone:
                 await self._writes.run(self._part.discard)

@@ -22,6 +22,7 @@ class Layout:
         self.epochs = root / ".epochs"
         self.files = root / "files"
         self.incoming = root / "incoming"
+        self.uploads = root / "uploads"
         self.quarantine = root / "quarantine"
         self.destroyed = root / "destroyed"
         self.gc = root / "gc.json"

@@ -23,6 +23,7 @@ from services.storage.store.purging import Purging
 from services.storage.store.quarantine import Quarantine
 from services.storage.store.restoring import Restoring
 from services.storage.store.small import BatchCommits
+from services.storage.store.uploads import UploadFiles
 from services.storage.store.wal.journal import Journal
 from services.storage.store.wal.takeover import JournalOptions, take_over
 
@@ -63,6 +64,9 @@ def take_charge(
     log.info("element opened", storage_id=identity.storage_id, element_uuid=identity.element_uuid, epoch=epoch,
              mode=mode.mode, index_complete=index.complete)  # fmt: skip
     commits = Commits(disk, journal=journal, lookup=parts.lookup, epoch=epoch)
+    uploads = UploadFiles(disk, commits=commits, space=parts.space, epoch=epoch)
+    if disk.health.writable:
+        uploads.load()
     return Writing(
         epoch=epoch,
         disk=disk,
@@ -71,6 +75,7 @@ def take_charge(
         commits=commits,
         batch=BatchCommits(disk, journal=journal, commits=commits, space=parts.space),
         purging=Purging(disk, journal=journal, lookup=parts.lookup, log=destroyed, epoch=epoch),
+        uploads=uploads,
         quarantine=quarantine,
         restoring=Restoring(disk, commits=commits, lookup=parts.lookup, quarantine=quarantine),
     )

@@ -40,6 +40,12 @@ class Space:
             self._pending += size
             self._promised += size
 
+    def keep(self, size: int) -> None:
+        """Keep `size` bytes that were promised before this process began, whether or not they are there now."""
+        with self._lock:
+            self._pending += size
+            self._promised += size
+
     def taken(self, size: int) -> None:
         """So many of the promised bytes are now real blocks: the file system no longer calls them free."""
         with self._lock:
