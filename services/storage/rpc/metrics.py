@@ -58,8 +58,11 @@ SCRUB_OLDEST = Gauge(
     "se_scrub_oldest_unverified_seconds", "How long ago the bytes were read whose turn it is next in the scrub."
 )
 QUARANTINE = Gauge("se_quarantine_items", "Things that were set aside and wait for a decision.")
+# What has not happened yet shows as 0, not as a gap.
 for _issue in Issue:
     RECONCILE_ISSUES.labels(_issue.value)
+for _result in ("done", "failed"):
+    RECONCILE_RUNS.labels(_result)
 
 
 UPLOADS = Gauge("se_uploads_open", "Resumable uploads that are not completed.")

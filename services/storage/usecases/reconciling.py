@@ -24,16 +24,16 @@ Pass = Callable[[Run], Awaitable[ReconcileReport]]
 class Reconciling:
     """The one reconciliation that may run. It goes on when those who asked for it leave."""
 
-    def __init__(self, reconcile: Reconcile, one_pass: Pass) -> None:
+    def __init__(self, reconcile: Reconcile, one_pass: Pass, *, progress_every: float = PROGRESS_EVERY) -> None:
         """`one_pass`: `reconcile`, or something around it."""
-        self._reconcile, self._one_pass = reconcile, one_pass
+        self._reconcile, self._one_pass, self._progress_every = reconcile, one_pass, progress_every
         self._running: tuple[Run, asyncio.Task[ReconcileReport]] | None = None
 
     async def __call__(self, *, thorough: bool) -> AsyncGenerator[ReconcileProgress | ReconcileReport, None]:
         """How far it has come, now and then, and last the report. Raises as `Reconcile`."""
         run, task = self._present() or self._start(thorough=thorough)
         yield run.progress
-        while not (await asyncio.wait({task}, timeout=PROGRESS_EVERY))[0]:
+        while not (await asyncio.wait({task}, timeout=self._progress_every))[0]:
             yield run.progress
         yield await asyncio.shield(task)
 
@@ -49,11 +49,20 @@ class Reconciling:
 
     def _start(self, *, thorough: bool) -> tuple[Run, asyncio.Task[ReconcileReport]]:
         run = self._reconcile.begin(thorough=thorough)
-        self._running = run, asyncio.create_task(self._pass(run))
+        task = asyncio.create_task(self._pass(run))
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())  # told, though all may have left
+        self._running = run, task
         return self._running
 
     async def _pass(self, run: Run) -> ReconcileReport:
-        return await self._one_pass(run)
+        try:
+            return await self._one_pass(run)
+        except ArtStoreError as error:
+            log.warning("the reconciliation did not come to its end", reason=error.message)
+            raise
+        except Exception:
+            log.exception("the reconciliation did not come to its end")
+            raise
 
 
 class ReconcileWhenDue:
