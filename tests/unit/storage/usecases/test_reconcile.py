@@ -340,3 +340,11 @@ async def test_what_the_disk_does_not_give_is_told_and_not_moved_and_stops_nothi
         disk.well()
         assert await keeper.quarantine() == []
         assert found(await keeper.reconcile()) == {}
+
+
+async def test_a_process_that_was_fenced_moves_nothing(house: House) -> None:
+    data, text = house.paths(FILE_ID)
+    text.unlink()
+    (house.root / "incoming" / f"{house.element.epoch:010}").rmdir()  # as whoever took over does
+    await house.reconcile()
+    assert data.read_bytes() == DATA
