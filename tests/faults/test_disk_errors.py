@@ -146,7 +146,7 @@ async def test_an_opening_that_fails_at_any_call_is_refused_and_changes_nothing(
 ) -> None:
     ground = await make_ground(operation.ground, memory / "strict", strict=True)
     worlds = await stages(ground, operation)
-    await _fail_openings(operation, worlds, ground, set(), every=1 if FULL else 2)
+    await _fail_openings(operation, worlds, ground, set(), every=1 if FULL else 4)
 
 
 @pytest.mark.parametrize("operation", [each for each in STEPS if each.name != "rebuild"], ids=str)
@@ -158,7 +158,7 @@ async def test_a_recovery_that_fails_at_any_call_is_refused_and_repeated(operati
         left = await stop(ground, operation, number + 1)
         assert isinstance(left.ground.strict, StrictDisk)
         left.ground.strict = left.ground.strict.copy()
-        await _fail_openings(operation, worlds, left.ground, left.answered, every=1 if FULL else 4)
+        await _fail_openings(operation, worlds, left.ground, left.answered, every=1 if FULL else 8)
         left.remove()
 
 

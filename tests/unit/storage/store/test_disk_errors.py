@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -56,13 +57,15 @@ async def test_an_error_of_a_folder_s_sync_is_never_a_full_disk(action: Action, 
     """What the kernel could not write it may have dropped: whether the name is there, nobody knows."""
     disk = await base(memory / "base")
     calls = await calls_of(memory / "count", disk, action)
-    last = max(number for number, call in enumerate(calls) if call.name == "fsync")  # of the folder, after the commit
-    watched = WatchedDisk(disk)
-    async with opened(memory / "at", fs=watched, data_dir=ROOT) as element:
-        watched.fail_at(last, errno.ENOSPC)
-        with pytest.raises(StorageUnavailable):
-            await action(element.files)
-        assert not element.files.writable
+    folders = [n + 1 for n, call in enumerate(calls) if call.name == "open" and call.arguments[1] & os.O_DIRECTORY]
+    assert all(calls[number].name == "fsync" for number in folders)
+    for number in folders:
+        watched = WatchedDisk(disk.copy())
+        async with opened(memory / f"at{number}", fs=watched, data_dir=ROOT) as element:
+            watched.fail_at(number, errno.ENOSPC)
+            with pytest.raises(StorageUnavailable):
+                await action(element.files)
+            assert not element.files.writable
 
 
 @pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE])
