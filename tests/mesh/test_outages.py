@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import Self
 
 import httpx
 import psutil
@@ -18,6 +19,10 @@ import pytest
 from tests.support.mesh import Mesh
 
 PATIENCE = 30.0
+OUTAGE = float(os.environ.get("ARTSTORE_OUTAGE", "3"))
+"""Seconds for which PostgreSQL is away; 60 in the full size."""
+RECOVERY = 10.0
+"""Seconds after which all is well again."""
 SOON = 5.0
 """Seconds within which a change on a disk is in the registry while its feed is followed."""
 
@@ -105,6 +110,65 @@ def test_a_killed_process_comes_back(mesh: Mesh, client: httpx.Client, process: 
         assert client.get(f"/files/{ident}/download").status_code in {200, 503}
     eventually(lambda: error(put(client, "permanent")) == (201, ""))
     eventually(lambda: client.get(f"/files/{ident}/download").content == b"kept")
+
+
+class Load:
+    """Clients that put documents in, and look for them, one request after the other, until the block ends."""
+
+    def __init__(self, mesh: Mesh, token: str) -> None:
+        self._mesh, self._token = mesh, token
+        self._ends = threading.Event()
+        self._threads = [threading.Thread(target=self._client, args=(number,)) for number in range(4)]
+        self.kept: list[str] = []
+        """Documents whose upload was acknowledged."""
+        self.answers: list[tuple[int, str, bool]] = []
+        """Status, code, and whether it says when to ask again."""
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ends.set()
+        for thread in self._threads:
+            thread.join(60)
+
+    def _client(self, number: int) -> None:
+        with self._mesh.client(self._token) as client:
+            while not self._ends.wait(0.02):
+                if number % 2:
+                    self._note(client.post("/search", json={"filename": "a.txt", "limit": 1}))
+                elif (answer := self._note(put(client, "permanent"))).status_code == 201:
+                    self.kept.append(answer.json()["file_id"])
+
+    def _note(self, answer: httpx.Response) -> httpx.Response:
+        self.answers.append((*error(answer), "retry-after" in answer.headers))
+        return answer
+
+
+def test_without_postgresql_all_are_told_to_wait_and_nothing_is_half_done(mesh: Mesh, client: httpx.Client) -> None:
+    with Load(mesh, mesh.token()) as load:
+        eventually(lambda: len(load.kept) > 5)
+        with away(mesh, "postgres"):
+            began = len(load.answers)
+            time.sleep(OUTAGE)
+            during = load.answers[began:]
+        back, known = time.monotonic(), len(load.kept)
+        eventually(lambda: len(load.kept) > known + 5)
+        assert time.monotonic() - back < RECOVERY
+    assert during
+    refused = {answer for answer in during if answer[0] >= 400}
+    assert refused <= {(503, "SERVICE_UNAVAILABLE", True)}, refused
+    assert {answer[0] for answer in load.answers} <= {200, 201, 503}
+    for file_id in load.kept:
+        assert client.get(f"/files/{file_id}").json()["status"] == "active"
+    assert client.get("/health/ready").json()["status"] == "ok"
+    # What was stored and never acknowledged is in the registry too: the disk and the rows say the same.
+    ident = client.get("/storage-elements", params={"mode": "rw"}).json()["items"][0]["id"]
+    result = client.post(f"/storage-elements/{ident}/sync", params={"wait": 60}).json()["result"]
+    assert (result["missing"], result["older"], result["elsewhere"]) == (0, 0, 0)
+    assert result["added"] == 0
 
 
 def test_a_document_whose_ingester_died_before_it_was_registered_is_found(mesh: Mesh, client: httpx.Client) -> None:
