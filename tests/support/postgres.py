@@ -74,6 +74,12 @@ class PostgresServer:
     def superuser_dsn(self) -> str:
         return self.dsn(SUPERUSER, read(self._cluster.credentials.postgres_password), "postgres")
 
+    @property
+    def pid(self) -> int:
+        """Of the process that all of its others are children of."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         """Return when it answers."""
         launcher = find_spec("services.standalone.launcher")

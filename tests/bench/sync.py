@@ -1,0 +1,134 @@
+"""How fast the registry is rebuilt from an element, and how fast a sync that finds nothing goes over it.
+
+    python -m tests.bench.sync [--files N]
+
+Against a reference of the same run: the listing of the element, asked page by page and thrown away. The three
+processes and PostgreSQL share the machine's cores, so CPU seconds say more than the clock. It never fails on time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import tempfile
+import time
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import psutil
+
+from clients.storage import StoragePool
+from services.chassis.caller import Identity
+from services.model.elements import ElementInfo
+from services.model.ids import Subject
+from services.model.operations import OperationState
+from services.model.paging import PageRequest
+from services.storage.domain.documents import Document, encode
+from services.storage.store.layout import Layout
+from tests.service.admin.ground import Admin
+from tests.support.admin_things import file
+from tests.support.certificates import Certificates
+from tests.support.elements import RunningElement
+from tests.support.postgres import running_postgres
+from tests.support.processes import READY_TIMEOUT
+
+SOMEBODY = Identity(Subject("bench"), frozenset({"storage:read"}))
+
+
+class Cpu:
+    """Processor seconds that a process and its children have used."""
+
+    def __init__(self, pid: int) -> None:
+        self._process = psutil.Process(pid)
+
+    def seconds(self) -> float:
+        return sum(sum(each.cpu_times()[:2]) for each in (self._process, *self._process.children(recursive=True)))
+
+
+def fill(data: Path, count: int) -> None:
+    """Put so many documents of one byte into an element that does not run, as it would have them."""
+    layout = Layout(data)
+    for number in range(count):
+        one = file(size=1, original_filename=f"Договор №{number}.pdf", sha256="4" * 64)
+        document = Document(one, f"{number}_{one.file_id}.pdf")
+        folder = layout.folder(one.file_id)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / document.storage_filename).write_bytes(b"x")
+        (folder / f"{document.storage_filename}.attr.json").write_bytes(encode(document))
+
+
+async def measured(options: argparse.Namespace, folder: Path, stack: AsyncExitStack) -> None:
+    server = stack.enter_context(running_postgres({"fsync": "on", "shared_buffers": "256MB"}))
+    admin = Admin(folder, await server.create_database(), Certificates(folder / "tls"))
+    await admin.migrate()
+    element = await RunningElement.start(folder, admin.certificates, "se-rw-01", "rw")
+    element.process.stop()
+    began = time.perf_counter()
+    fill(element.data, options.files)
+    for index in (element.data.parent).rglob("index.sqlite*"):
+        index.unlink()
+    print(f"{options.files} files made in {time.perf_counter() - began:.0f} s", flush=True)
+    element = await RunningElement.start(folder, admin.certificates, "se-rw-01", "rw", port=element.port)
+    stack.callback(element.process.stop)
+    stack.push_async_callback(admin.close)
+    await admin.start()
+    info = await whole(admin, element, options.files)
+    meters = {"element": Cpu(element.process.pid), "admin": Cpu(admin.process.pid), "postgres": Cpu(server.pid)}
+    await listing(admin, element, meters)
+    made, _ = await admin.as_("gateway").register_element(element.address.endpoint, on_behalf_of=await admin.user())
+    for name in ("rebuild", "sync again"):
+        before, began = {key: meter.seconds() for key, meter in meters.items()}, time.perf_counter()
+        operation, _ = await admin.operations().sync_element(made.element_id, on_behalf_of=await admin.user())
+        while not operation.ended:
+            await asyncio.sleep(0.1)
+            operation = await admin.operations().get_operation(operation.id, on_behalf_of=await admin.user())
+        assert operation.state is OperationState.SUCCEEDED, operation
+        tell(name, sum(info.files.values()), time.perf_counter() - began, meters, before)
+        print("   ", operation.result, flush=True)
+
+
+async def whole(admin: Admin, element: RunningElement, count: int) -> ElementInfo:
+    """What the element says once its index knows all files."""
+    async with StoragePool(admin.certificates.module("admin")) as pool:
+        ends = time.monotonic() + max(READY_TIMEOUT, count / 500)
+        while sum((info := await pool.client(element.address).info(on_behalf_of=SOMEBODY)).files.values()) < count:
+            assert time.monotonic() < ends, f"the index knows only {info.files}"
+            await asyncio.sleep(0.2)
+        return info
+
+
+async def listing(admin: Admin, element: RunningElement, meters: dict[str, Cpu]) -> None:
+    """The reference: all pages, thrown away."""
+    before, began, count, cursor = {key: meter.seconds() for key, meter in meters.items()}, time.perf_counter(), 0, ""
+    ours = Cpu(psutil.Process().pid)
+    client = ours.seconds()
+    async with StoragePool(admin.certificates.module("admin")) as pool:
+        while True:
+            page = await pool.client(element.address).files(
+                None, PageRequest(500, cursor=cursor), on_behalf_of=SOMEBODY
+            )
+            count += len(page.items)
+            cursor = page.next_cursor
+            if not page.has_more:
+                break
+    tell("listing alone", count, time.perf_counter() - began, meters, before)
+    print(f"    client {ours.seconds() - client:.1f} s")
+
+
+def tell(name: str, count: int, seconds: float, meters: dict[str, Cpu], before: dict[str, float]) -> None:
+    used = ", ".join(f"{key} {meter.seconds() - before[key]:.1f}" for key, meter in meters.items())
+    print(f"{name:14} {count / seconds:8.0f} files/s ({count} in {seconds:.1f} s); CPU s: {used}", flush=True)
+
+
+async def main() -> None:
+    """Run it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--files", type=int, default=200_000, metavar="N", help="documents on the element (200000)")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="artstore-sync-") as name:
+        async with AsyncExitStack() as stack:
+            await measured(options, Path(name), stack)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
