@@ -41,7 +41,7 @@ class Page(Generic[Row]):
 
     items: Sequence[Row]
     total: int
-    """Rows in the whole listing."""
+    """Rows in the whole listing; of documents exactly up to 10,000, and about from there on."""
     has_more: bool
     next_cursor: str = ""
     """Empty on the last page."""

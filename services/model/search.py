@@ -20,6 +20,8 @@ class SearchMode(StrEnum):
     """The whole file name, without regard to case."""
     PARTIAL = "partial"
     """Any part of the file name or the description, without regard to case."""
+    FULLTEXT = "fulltext"
+    """All words, in name, description or tags, in whatever form Russian or English gives them; "a phrase", -not, or."""
 
 
 class TagsMatch(StrEnum):

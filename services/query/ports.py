@@ -57,7 +57,7 @@ class Registry(Protocol):
         ...
 
     async def count(self, request: SearchRequest, *, now: datetime) -> int:
-        """How many documents match at `now`, whatever the page."""
+        """How many documents match at `now`, whatever the page; exactly up to 10,000, and about from there on."""
         ...
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -77,6 +78,9 @@ def _holds(file: FileAttributes, request: SearchRequest, now: datetime) -> bool:
 
 def _named(file: FileAttributes, request: SearchRequest) -> bool:
     query = request.query.lower()
+    if request.mode is SearchMode.FULLTEXT and query:
+        said = " ".join((file.original_filename, file.description, *file.tags)).lower()
+        return set(query.split()) <= set(re.findall(r"[^\W_]+", said))
     if request.mode is SearchMode.EXACT and query:
         return file.original_filename.lower() == query
     return query in file.original_filename.lower() or query in file.description.lower()

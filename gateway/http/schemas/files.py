@@ -43,7 +43,7 @@ class FilePage(msgspec.Struct, frozen=True):
     """A part of a listing."""
 
     items: list[File]
-    total: Annotated[int, Meta(description="Rows in the whole listing.")]
+    total: Annotated[int, Meta(description="Rows in the whole listing; about, above 10,000.")]
     limit: int
     offset: int
     has_more: bool

@@ -55,9 +55,13 @@ class SearchBody(Filters, frozen=True, forbid_unknown_fields=True, kw_only=True)
     """What to look for; without `query` it is a filter."""
 
     query: Annotated[str | None, Meta(description="Words or a part of a name.")] = None
-    mode: Annotated[SearchMode, Meta(description="exact: the whole name; partial: a part of name or description.")] = (
-        SearchMode.PARTIAL
-    )
+    mode: Annotated[
+        SearchMode,
+        Meta(
+            description="exact: the whole name; partial: a part of name or description; fulltext: all words of name, "
+            'description and tags, in any form (Russian, English); "a phrase", -not, or.'
+        ),
+    ] = SearchMode.PARTIAL
     metadata: Annotated[dict[str, Any], Meta(description="Keys and values that the user's object must contain.")] = {}
 
     def request(self) -> SearchRequest:

@@ -88,7 +88,7 @@ _FIRST = SyncPlace(datetime.min.replace(tzinfo=UTC), FileId("00000000-0000-0000-
 _LAST = SyncPlace(datetime.max.replace(tzinfo=UTC), FileId("ffffffff-ffff-ffff-ffff-ffffffffffff"))
 _FORGET = """
 DELETE FROM admin.files
-WHERE file_id IN (SELECT file_id FROM admin.files WHERE element_id = $1 LIMIT $2)
+WHERE ctid = ANY (ARRAY(SELECT ctid FROM admin.files WHERE element_id = $1 LIMIT $2))
 """
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime
 
 from services.model.files import FileStatus
 from services.model.search import SearchMode, SearchRequest, TagsMatch
+
+_JOINTS = re.compile(r'(?<=\w)[^\w\s"]+(?=\w)')
 
 
 class Conditions:
@@ -47,9 +50,22 @@ def contains(text: str) -> str:
     return f"%{escaped}%"
 
 
+def full_text(conditions: Conditions, query: str) -> str:
+    """The query of a full-text search: a word counts as Russian or as English would have it.
+
+    What joins words is a space here, as it is in the index; a minus before a word and quotes keep their meaning.
+    """
+    words = conditions.value(_JOINTS.sub(" ", query.replace("_", " ")), "text")
+    return (
+        f"(websearch_to_tsquery('pg_catalog.russian', {words}) || websearch_to_tsquery('pg_catalog.english', {words}))"
+    )
+
+
 def _texts(conditions: Conditions, request: SearchRequest) -> None:
     if request.query and request.mode is SearchMode.EXACT:
         conditions.add(f"lower(original_filename) = lower({conditions.value(request.query, 'text')})")
+    elif request.query and request.mode is SearchMode.FULLTEXT:
+        conditions.add(f"words @@ {full_text(conditions, request.query)}")
     elif request.query:
         _partial(conditions, request.query)
     if request.filename:

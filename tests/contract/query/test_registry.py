@@ -106,6 +106,8 @@ async def test_without_conditions_all_but_the_deleted_are_found_newest_first(reg
         ({"query": "договор №7 (ёлка).pdf", "mode": SearchMode.EXACT}, [CONTRACT]),
         ({"query": "договор", "mode": SearchMode.EXACT}, []),
         ({"query": "PAST", "mode": SearchMode.EXACT}, [PAST]),
+        ({"query": "past", "mode": SearchMode.FULLTEXT}, [PAST]),
+        ({"query": "договор ёлка", "mode": SearchMode.FULLTEXT}, [CONTRACT]),
         ({"filename": "ДОГ"}, [CONTRACT]),
         ({"filename": "_"}, [DRAFT]),
         ({"query": "договор", "filename": "draft"}, [DRAFT]),

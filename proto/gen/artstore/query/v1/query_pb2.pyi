@@ -34,6 +34,8 @@ class _SearchModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SearchMode
     """The whole file name, without regard to case."""
     SEARCH_MODE_PARTIAL: _SearchMode.ValueType  # 2
     """Any part of the file name or the description, without regard to case."""
+    SEARCH_MODE_FULLTEXT: _SearchMode.ValueType  # 3
+    """All words, in name, description or tags, in whatever form Russian or English gives them; "a phrase", -not, or."""
 
 class SearchMode(_SearchMode, metaclass=_SearchModeEnumTypeWrapper):
     """How `query` is compared."""
@@ -44,6 +46,8 @@ SEARCH_MODE_EXACT: SearchMode.ValueType  # 1
 """The whole file name, without regard to case."""
 SEARCH_MODE_PARTIAL: SearchMode.ValueType  # 2
 """Any part of the file name or the description, without regard to case."""
+SEARCH_MODE_FULLTEXT: SearchMode.ValueType  # 3
+"""All words, in name, description or tags, in whatever form Russian or English gives them; "a phrase", -not, or."""
 Global___SearchMode: _TypeAlias = SearchMode  # noqa: Y015
 
 class _TagsMatch:
