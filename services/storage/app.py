@@ -265,6 +265,8 @@ async def _opened(settings: Settings, clock: Clock) -> AsyncIterator[Element]:
         wal_reset=settings.wal_reset,
         feed_retention=settings.feed_retention,
         replicated=_replicated(settings),
+        restored=settings.restored,
+        new_identity=settings.new_identity,
     )
     try:
         with open_element(options, clock=clock) as element:

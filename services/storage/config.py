@@ -13,7 +13,7 @@ from services.chassis.jwks import parse_jwks_url
 from services.chassis.settings import ByteSize, Duration, Port, ProcessSettings
 from services.model.elements import Mode, ReplicaMode, parse_endpoint, parse_storage_id
 from services.model.errors import ValidationFailed
-from services.model.ids import StorageId
+from services.model.ids import StorageId, parse_uuid
 from services.storage.domain.election import Patience
 from services.storage.domain.modes import ModeOverride, parse_override
 
@@ -80,6 +80,17 @@ class Settings(ProcessSettings):
         "0: as fast as the disk.",
     )
 
+    restored: int = Field(
+        0,
+        ge=0,
+        description="For a directory that was restored from a backup: the number of the newest file in its `.epochs`. "
+        "One start begins the change feed and the index anew; later it does nothing. See docs/backup.md.",
+    )
+    new_identity: str = Field(
+        "",
+        description="For a copy that is to become an element of its own: the `element_uuid` of the original. Applies "
+        "once: the copy has another one afterwards. See docs/backup.md.",
+    )
     feed_retention: Duration = Field(
         timedelta(hours=24),
         description="For how long changes are kept at least, in the journal, for those who follow them, as Admin does.",
@@ -176,6 +187,14 @@ class Settings(ProcessSettings):
     def patience(self) -> Patience:
         """Of the processes of a replicated element."""
         return Patience(silence=self.beat_silence.total_seconds(), loss=self.beat_loss.total_seconds())
+
+    @field_validator("new_identity")
+    @classmethod
+    def _uuid(cls, value: str) -> str:
+        try:
+            return parse_uuid(value, field="new_identity") if value else ""
+        except ValidationFailed as error:
+            raise ValueError(error.details[0].message) from None
 
     @property
     def override(self) -> ModeOverride | None:

@@ -3,7 +3,8 @@
 The promise: with every process stopped and PostgreSQL gone, a person with `ls`, `jq` and `sha256sum` has everything.
 
     <SE_DATA_DIR>/
-      element.json                identity: format, storage_id, element_uuid, created_at; made with link(), never again
+      element.json                identity: format, storage_id, element_uuid, created_at; made with link(), replaced
+                                  only where a copy becomes an element of its own
       mode.json                   mode, revision, changed_at, changed_by
       .leader.lock                flock target, never removed
       .leader.info                who leads, and his last beat, where several processes serve the directory (`beat.py`)

@@ -133,7 +133,10 @@ def _open(options: Options, clock: Clock, fs: FileSystem, stack: contextlib.Exit
     if options.replicated is not None:
         return _one_of_several(options, options.replicated, clock, fs, stack)
     stack.enter_context(leadership.locked(fs, layout))
-    identity = read_or_make(fs, layout, options.storage_id, init=options.init, known=known, now=clock.now())
+    identity = read_or_make(
+        fs, layout, options.storage_id, init=options.init, known=known, now=clock.now(),
+        new_identity=options.new_identity,
+    )  # fmt: skip
     parts = _parts(options, fs, layout, stack)
     epoch = leadership.latest_epoch(fs, layout) + 1
     claim(parts, epoch, clock)
@@ -153,6 +156,8 @@ def _one_of_several(
         if not fs.exists(layout.element):
             making.enter_context(leadership.locked(fs, layout))
         identity = read_or_make(fs, layout, options.storage_id, init=options.init, known=known, now=clock.now())
+    if identity.element_uuid == options.new_identity:
+        raise ElementRefused("SE_NEW_IDENTITY: let one process make this start, with SE_REPLICA_MODE=standalone")
     options.index_dir.mkdir(parents=True, exist_ok=True, mode=0o750)
     own_index = leadership.try_lock(FileSystem(), options.index_dir / "lock")
     if own_index is None:

@@ -34,7 +34,7 @@ from services.storage.domain.documents import Document
 from services.storage.domain.glance import Glance
 from services.storage.ports import Usage
 from services.storage.store.cursors import Position
-from services.storage.store.tables import FILES, SCHEMA
+from services.storage.store.tables import EMPTY, FILES, SCHEMA
 
 SCHEMA_VERSION = "5"
 FILE_NAME = "index.sqlite"
@@ -162,23 +162,26 @@ class Index:
         known = about.get("element_uuid"), about.get("lineage"), about.get("complete")
         return int(about.get("applied", "0")) if known == (element, lineage, "1") else None
 
+    def ahead(self, element: ElementUuid, lineage: str | None, last: int) -> bool:
+        """Whether it knows of commits after `last` of that history."""
+        about = self._about()
+        return (about.get("element_uuid"), about.get("lineage")) == (element, lineage) and int(about["applied"]) > last
+
     def clear(self) -> int:
         """Forget all files: the beginning of a rebuild, which `rebuilt` ends. Raises `IndexFailed`."""
         self.complete = False
         try:
             with self._lock:
-                with self._connection as connection:
-                    connection.execute("BEGIN IMMEDIATE")
-                    connection.execute("INSERT OR REPLACE INTO about VALUES ('complete', '0')")
-                    connection.execute("DELETE FROM files")
-                    connection.execute("DELETE FROM totals")
-                    connection.execute("DELETE FROM destroyed")
-                    connection.execute("DELETE FROM verified")
+                # Not by DELETE: the triggers would count down one by one what goes as a whole.
+                self._connection.executescript(f"BEGIN IMMEDIATE;{EMPTY}{FILES}COMMIT;")
                 self._gap = False
+                self._left.clear()
                 self._generation += 1
                 self._refresh()
                 return self._generation
         except sqlite3.Error as error:
+            with contextlib.suppress(sqlite3.Error), self._lock:
+                self._connection.rollback()
             raise IndexFailed(str(error)) from error
 
     def rebuilt(self, generation: int) -> None:

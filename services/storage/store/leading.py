@@ -53,7 +53,7 @@ def take_charge(
     mode = _mode(fs, layout, epoch, options, clock)
     journal, source = take_over(
         disk, _journal_options(options, layout), index=index, documents=DocumentFiles(fs, layout),
-        element=identity.element_uuid, epoch=epoch, clock=clock,
+        identity=identity, epoch=epoch, clock=clock,
     )  # fmt: skip
     mode = _overridden(mode, options.mode_override, disk, journal, epoch, clock)
     destroyed = DestroyedLog(disk)
@@ -83,8 +83,9 @@ def take_charge(
 
 def _journal_options(options: Options, layout: Layout) -> JournalOptions:
     return JournalOptions(
-        options.wal_dir or layout.journal, options.wal_segment, options.wal_reset, options.feed_retention
-    )
+        options.wal_dir or layout.journal, options.wal_segment, options.wal_reset, options.feed_retention,
+        options.restored,
+    )  # fmt: skip
 
 
 def _mode(fs: FileSystem, layout: Layout, epoch: int, options: Options, clock: Clock) -> ModeState:

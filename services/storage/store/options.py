@@ -47,6 +47,10 @@ class Options:
     wal_segment: int = SEGMENT_BYTES
     reserve: int = RESERVE_BYTES
     """What is given up when the disk is full."""
+    restored: int = 0
+    """The newest epoch of a directory that was restored from a backup; 0: it was not."""
+    new_identity: str = ""
+    """The original, if the directory is a copy that becomes an element of its own; empty: it does not."""
     feed_retention: timedelta = timedelta(0)
     """For how long changes are kept at least, for those who follow them."""
     replicated: Replicated | None = None

@@ -45,6 +45,7 @@ END;
 EMPTY = """
 INSERT OR REPLACE INTO about VALUES ('complete', '0');
 DELETE FROM destroyed;
+DELETE FROM verified;
 DROP TABLE files;
 DROP TABLE totals;
 """

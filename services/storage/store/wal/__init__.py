@@ -46,6 +46,8 @@ what is open: the element serves reads, refuses writes, and says so until SE_WAL
 them (`kept.py`). A start does not read them: it goes from the newest segment backwards to the first that is spent. That
 none is missing between two of them, and no frame, is told by `number` in the heads.
 
-**Lineage.** Random, made with the first journal and whenever it was lost or set aside. Numbers mean something only
-together with element and lineage; an index of another lineage is made anew.
+**Lineage.** Random, made with the first journal and whenever it was lost or set aside, was restored from a backup, is a
+copy's (its heads name the element that it was copied from), or knows less than the index, which is to say that the
+directory has gone back in time. Numbers mean something only together with element and lineage; an index of another
+lineage is made anew.
 """

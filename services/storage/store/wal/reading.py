@@ -9,7 +9,9 @@ from services.model.ids import ElementUuid
 from services.storage.store.durable import read_file, sync_file, sync_folder
 from services.storage.store.refusal import ElementRefused
 from services.storage.store.wal import frames
+from services.storage.store.wal.kept import head_of
 from services.storage.store.wal.records import (
+    EPOCH_SHIFT,
     START,
     Abort,
     Begin,
@@ -23,6 +25,8 @@ from services.storage.store.wal.records import (
 )
 from services.storage.store.wal.segments import Segments
 
+Own = tuple[ElementUuid, ElementUuid | None]
+"""The element, and whose copy it was."""
 LARGEST_SEGMENT = 1 << 30
 """Bytes; nobody makes one of this size."""
 
@@ -46,6 +50,10 @@ class History:
     number: int = 0
     """Of the last commit; 0 if there was none."""
     spent: Place = START
+    epoch: int = 0
+    """The newest that has written anything."""
+    element: ElementUuid | None = None
+    """Whose that one's journal is."""
     damage: str = ""
     """Why the journals cannot be believed; empty if they can. Nothing else here counts then."""
 
@@ -61,22 +69,23 @@ class _Damaged(Exception):
     """The journals cannot be believed."""
 
 
-def read(segments: Segments, element: ElementUuid) -> History:
+def read(segments: Segments, element: ElementUuid, cloned_from: ElementUuid | None = None) -> History:
     """Read all journals, making durable what is believed and cutting off a torn tail.
 
-    Raises `ElementRefused` if they are another element's, `OSError`.
+    `cloned_from`: whose copy the element was; what the copy brought with it is believed, too. Raises `ElementRefused`
+    if they are another element's, `OSError`.
     """
     try:
-        return _read(segments, element)
+        return _read(segments, (element, cloned_from))
     except _Damaged as error:
         return History(damage=str(error))
 
 
-def _read(segments: Segments, element: ElementUuid) -> History:
+def _read(segments: Segments, own: Own) -> History:
     sync_folder(segments.fs, segments.root)
     history = History()
     needed = _needed(segments, history)
-    _check(needed, history.spent, element)
+    _check(needed, history.spent, own)
     for segment in needed:
         if segment.scan.torn:
             log.warning("the journal's tail was torn: cut off", epoch=segment.place.epoch, at=segment.scan.end)
@@ -85,7 +94,7 @@ def _read(segments: Segments, element: ElementUuid) -> History:
             _note(history, record)
     history.commits.sort(key=lambda each: each.number)
     numbers = [each.number for each in history.commits]
-    history.last = max([history.applied, *numbers])
+    history.last = max([history.applied, history.epoch << EPOCH_SHIFT, *numbers])
     before = [head.number for each in needed for head in each.records[:1] if isinstance(head, Head)]
     history.number = max([number for number in before if number is not None] or [history.last])
     history.number = max([history.number, *numbers])
@@ -117,7 +126,7 @@ def _segment(segments: Segments, place: Place) -> _Segment:
         raise _Damaged(f"{path.parent.name}/{path.name}: {error}") from error
 
 
-def _check(needed: list[_Segment], spent: Place, element: ElementUuid) -> None:
+def _check(needed: list[_Segment], spent: Place, own: Own) -> None:
     """Raise `_Damaged` unless the segments follow one another without a gap, a bad frame only at an epoch's end."""
     before: _Segment | None = None
     for segment in needed:
@@ -128,7 +137,7 @@ def _check(needed: list[_Segment], spent: Place, element: ElementUuid) -> None:
             raise _Damaged(f"epoch {place.epoch}, segment {place.segment}: a bad frame at byte {scan.end}")
         if not scan.frames:
             continue  # it was made, and never came to be used: nothing may follow it
-        _check_head(segment, element)
+        _check_head(segment, own)
         first = Place(place.epoch, 1) if place.epoch != spent.epoch else spent
         follows = before is not None and before.place.segment + 1 == place.segment
         if not follows and place != first:
@@ -140,18 +149,30 @@ def _check(needed: list[_Segment], spent: Place, element: ElementUuid) -> None:
         before = segment
 
 
-def _check_head(segment: _Segment, element: ElementUuid) -> None:
+def _check_head(segment: _Segment, own: Own) -> None:
     head = segment.records[0] if segment.records else None
     if not isinstance(head, Head) or head.place != segment.place:
         raise _Damaged(f"epoch {segment.place.epoch}, segment {segment.place.segment}: it does not say what it is")
-    if head.element != element:
-        raise ElementRefused(f"the journal belongs to element {head.element}, not to {element}: is SE_WAL_DIR right?")
+    _require_own(head, own)
+
+
+def require_own(segments: Segments, own: Own) -> None:
+    """Raise `ElementRefused` if the newest journal that tells whose it is is another element's."""
+    heads = (head_of(segments, place) for place in reversed(segments.places()))
+    head = next((each for each in heads if each is not None), None)
+    if head is not None:
+        _require_own(head, own)
+
+
+def _require_own(head: Head, own: Own) -> None:
+    if head.element not in own:
+        raise ElementRefused(f"the journal belongs to element {head.element}, not to {own[0]}: is SE_WAL_DIR right?")
 
 
 def _note(history: History, record: Record) -> None:
     match record:
-        case Head(lineage=lineage):
-            history.lineage = lineage
+        case Head():
+            history.lineage, history.element, history.epoch = record.lineage, record.element, record.place.epoch
         case Begin(tx=tx):
             history.open[tx] = record
         case Commit(tx=tx):

@@ -19,7 +19,9 @@ from services.storage.store.destroyed import DestroyedLog
 from services.storage.store.disk import Disk
 from services.storage.store.documents import DocumentFiles
 from services.storage.store.durable import sync_folder
+from services.storage.store.identity import ElementFile
 from services.storage.store.index import Index
+from services.storage.store.leadership import latest_epoch
 from services.storage.store.refusal import ElementRefused
 from services.storage.store.wal import reading
 from services.storage.store.wal.journal import Done, Journal, Origin
@@ -44,10 +46,12 @@ class JournalOptions:
     """SE_WAL_RESET: the element whose damaged journal is to be set aside; empty: none."""
     retention: timedelta
     """For how long commits are kept at least, for those who follow the changes."""
+    restored: int = 0
+    """SE_RESTORED: the newest epoch of a directory that was restored from a backup; 0: it was not."""
 
 
 def take_over(
-    disk: Disk, options: JournalOptions, *, index: Index, documents: DocumentFiles, element: ElementUuid, epoch: int,
+    disk: Disk, options: JournalOptions, *, index: Index, documents: DocumentFiles, identity: ElementFile, epoch: int,
     clock: Clock,
 ) -> tuple[Journal, Source]:  # fmt: skip
     """The journal of this epoch and what those need who follow it.
@@ -57,11 +61,16 @@ def take_over(
     """
     segments = Segments(disk.fs, options.folder)
     _make_folder(disk, options.folder)
-    history = reading.read(segments, element)
+    element = identity.element_uuid
+    _check_age(segments, disk, identity, options, epoch, clock)
+    history = reading.read(segments, element, identity.cloned_from)
     if history.damage and options.reset:
         _set_aside(segments, options.reset, element, history, clock.now())
         history = History()
-    lineage = history.lineage or secrets.token_hex(8)
+    reason = _begins_anew(history, options, element, index)
+    if reason:
+        log.warning("the change feed and the index begin anew", reason=reason)
+    lineage = (None if reason else history.lineage) or secrets.token_hex(8)
     tail = Tail()
     journal = _journal(segments, disk, options, index, Origin(
         element, lineage, epoch, max(history.last, epoch - 1 << EPOCH_SHIFT), history.spent, history.number
@@ -107,6 +116,40 @@ def _make_folder(disk: Disk, folder: Path) -> None:
     with contextlib.suppress(FileExistsError):
         disk.fs.mkdir(folder)
     sync_folder(disk.fs, folder.parent)
+
+
+def _check_age(
+    segments: Segments, disk: Disk, identity: ElementFile, options: JournalOptions, epoch: int, clock: Clock
+) -> None:
+    """Raise `ElementRefused` if directory and journal are of different times, unless SE_RESTORED says why."""
+    if options.restored >= epoch:
+        raise ElementRefused(
+            f"SE_RESTORED names epoch {options.restored}, but this directory has seen only {epoch - 1}: name the "
+            "newest file in its .epochs"
+        )
+    claimed = latest_epoch(disk.fs, disk.layout)  # perhaps by somebody else meanwhile
+    later = [each for each in segments.epochs() if each == epoch or each > claimed]
+    if not later:
+        return
+    reading.require_own(segments, (identity.element_uuid, identity.cloned_from))
+    if not options.restored:
+        raise ElementRefused(
+            f"the journal in {segments.root} is newer than the directory (epoch {later[-1]}, not {epoch - 1}). If "
+            f"that was restored from a backup without the journal, start once with SE_RESTORED={epoch}"
+        )
+    aside = segments.set_aside(clock.now())
+    log.warning("a journal newer than the restored directory was set aside", folder=str(aside))
+
+
+def _begins_anew(history: History, options: JournalOptions, element: ElementUuid, index: Index) -> str:
+    """Why numbers of the journal's history say nothing any more; empty if they do."""
+    if history.element is not None and history.element != element:
+        return "a copy is an element of its own"
+    if history.epoch and options.restored >= history.epoch:
+        return "the directory was restored from a backup"
+    if index.ahead(element, history.lineage, history.last):
+        return "the index knows of later changes: the directory has gone back in time"
+    return ""
 
 
 def _set_aside(segments: Segments, reset: str, element: ElementUuid, history: History, now: datetime) -> None:

@@ -159,9 +159,10 @@ async def test_a_journal_that_was_lost_makes_the_index_anew(memory: Path) -> Non
 async def test_the_journal_of_another_element_is_refused(memory: Path) -> None:
     async with opened(memory / "a", wal_dir=memory / "wal"):
         pass
-    with pytest.raises(ElementRefused, match="SE_WAL_DIR"):
-        async with opened(memory / "b", wal_dir=memory / "wal"):
-            pass
+    for _ in range(2):  # the second time it is no longer newer than the directory
+        with pytest.raises(ElementRefused, match="SE_WAL_DIR"):
+            async with opened(memory / "b", wal_dir=memory / "wal"):
+                pass
 
 
 async def test_journals_of_earlier_epochs_go_once_they_are_not_needed(memory: Path) -> None:
