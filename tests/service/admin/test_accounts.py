@@ -156,6 +156,6 @@ def valid_request(method: str) -> bytes:
     name = method.rpartition("/")[2]
     if name == "CreateUser":
         return users_pb2.CreateUserRequest(role=users_pb2.USER_ROLE_READONLY).SerializeToString()
-    with_id = ("Account", "AccountSecret", "User", "ResetPassword")
+    with_id = ("Account", "AccountSecret", "User", "ResetPassword", "ResetTotp")
     text = b"0198c0de-0000-7000-8000-000000000000"
     return bytes([0x0A, len(text)]) + text if name.endswith(with_id) and name != "CreateAccount" else b""
