@@ -8,6 +8,7 @@ since a message that holds more than one field must never pass for a chunk.
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
 
 from services.model.errors import ValidationFailed
@@ -18,6 +19,8 @@ LAST = 0x1A
 """First byte of a commit or trailer frame."""
 MAX_CHUNK = 1 << 20
 """Bytes in one chunk, at most."""
+GATHERING = 5.0
+"""Seconds for which small pieces are gathered; well within the silence after which a stream is given up."""
 
 
 def is_chunk(frame: bytes) -> bool:
@@ -59,14 +62,18 @@ def joined(chunks: Sequence[bytes]) -> bytes:
 
 
 async def cut(
-    pieces: AsyncIterable[bytes | memoryview], size: Callable[[], int] = lambda: MAX_CHUNK
+    pieces: AsyncIterable[bytes | memoryview],
+    size: Callable[[], int] = lambda: MAX_CHUNK,
+    now: Callable[[], float] = time.monotonic,
 ) -> AsyncIterator[bytes]:
     """Chunk frames of `size` bytes (the last may be shorter) from pieces of any length.
 
     Small pieces are gathered and large ones are cut; no byte is copied more than once. `size` is asked for each chunk.
+    Where pieces come slowly, what was gathered for `GATHERING` seconds goes on with the next one: a slow sender is not
+    a silent one to those behind.
     """
     kept: list[bytes | memoryview] = []
-    length, wanted = 0, size()
+    length, wanted, since = 0, size(), now()
     async for piece in pieces:
         rest = piece
         while length + len(rest) >= wanted:
@@ -74,10 +81,13 @@ async def cut(
             kept.append(view[: wanted - length])
             rest = view[wanted - length :]
             yield encode_chunk(*kept)
-            kept, length, wanted = [], 0, size()
+            kept, length, wanted, since = [], 0, size(), now()
         if rest:
             kept.append(rest)
             length += len(rest)
+        if kept and now() - since > GATHERING:
+            yield encode_chunk(*kept)
+            kept, length, wanted, since = [], 0, size(), now()
     if kept:
         yield encode_chunk(*kept)
 

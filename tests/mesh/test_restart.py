@@ -187,7 +187,8 @@ def test_a_restart_under_load_is_not_noticed_by_readers(
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("process", ["gateway", "ingester", "se-rw-01"])
 def test_an_upload_under_way_is_finished_by_a_process_that_stops(mesh: Mesh, process: str) -> None:
-    piece, begun, stopping = os.urandom(400_000), threading.Event(), threading.Event()
+    # More than any process gathers before it passes something on.
+    piece, begun, stopping = os.urandom(1_400_000), threading.Event(), threading.Event()
 
     def content() -> Iterator[bytes]:
         yield piece

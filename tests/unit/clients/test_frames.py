@@ -12,7 +12,7 @@ from artstore.types.v1 import file_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clients.frames import MAX_CHUNK, chunk_size, cut, decode_chunk, encode_chunk, is_chunk, is_last
+from clients.frames import GATHERING, MAX_CHUNK, chunk_size, cut, decode_chunk, encode_chunk, is_chunk, is_last
 from services.model.errors import ValidationFailed
 
 UPLOADS = (ingester_pb2.UploadRequest, storage_pb2.UploadRequest)
@@ -90,3 +90,9 @@ async def test_cutting_keeps_every_byte_in_its_place(pieces: list[bytes], size: 
 async def test_views_are_cut_as_well() -> None:
     frames = await gathered([memoryview(b"abcdefgh"), b"ij"], 4)
     assert [bytes(decode_chunk(frame)) for frame in frames] == [b"abcd", b"efgh", b"ij"]
+
+
+async def test_what_comes_slowly_goes_on_before_a_chunk_is_full() -> None:
+    times = iter([0.0, 1.0, GATHERING + 1, GATHERING + 1, GATHERING + 2, GATHERING + 3])
+    frames = cut(stream([b"a", b"b", b"c", b"d"]), now=lambda: next(times))
+    assert [bytes(decode_chunk(frame)) async for frame in frames] == [b"ab", b"cd"]
