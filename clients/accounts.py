@@ -40,6 +40,7 @@ class AccountsClient:
             lambda answer: wire.page_from_proto(list(map(wire.account_from_proto, answer.accounts)), answer.page),
             seconds=UNARY,
             metadata=metadata.bearer(on_behalf_of),
+            repeatable=True,
         )
 
     async def get_account(self, account_id: str, *, on_behalf_of: Identity | None) -> Account:
@@ -50,6 +51,7 @@ class AccountsClient:
             lambda answer: wire.account_from_proto(answer.account),
             seconds=UNARY,
             metadata=metadata.bearer(on_behalf_of),
+            repeatable=True,
         )
 
     async def create_account(

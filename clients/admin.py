@@ -81,6 +81,7 @@ class AdminClient:
             _outcome,
             seconds=UNARY,
             metadata=metadata.bearer(None),
+            repeatable=True,
         )
 
     async def jwks(self) -> dict[str, Any]:

@@ -53,6 +53,7 @@ class KeepingClient:
             lambda response: wire.page_from_proto(list(map(wire.item_from_proto, response.items)), response.page),
             seconds=LOOKING,
             metadata=metadata.bearer(on_behalf_of),
+            repeatable=True,
         )
 
     async def restore_quarantined(

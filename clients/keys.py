@@ -30,6 +30,7 @@ class SigningKeysClient:
             lambda answer: list(map(wire.key_from_proto, answer.keys)),
             seconds=UNARY,
             metadata=metadata.bearer(on_behalf_of),
+            repeatable=True,
         )
 
     async def rotate_signing_key(self, *, on_behalf_of: Identity | None) -> KeyInfo:

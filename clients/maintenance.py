@@ -39,6 +39,7 @@ class MaintenanceClient:
             lambda response: wire.info_from_proto(response.info),
             seconds=LOOKING,
             metadata=metadata.bearer(on_behalf_of),
+            repeatable=True,
         )
 
     async def element_files(
@@ -54,6 +55,7 @@ class MaintenanceClient:
             lambda response: wire.page_from_proto(list(map(wire.file_from_proto, response.files)), response.page),
             seconds=LOOKING,
             metadata=metadata.bearer(on_behalf_of),
+            repeatable=True,
         )
 
     async def transition_mode(

@@ -18,6 +18,7 @@ PATIENCE: Final = 8.0
 """Seconds for which it is asked again: a process needs some to end, to be started and to listen."""
 FIRST, LONGEST = 0.1, 1.0
 """Seconds between two attempts."""
+_ON_THE_WAY: Final = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
 
 Answer = TypeVar("Answer")
 
@@ -44,7 +45,11 @@ async def until_reached(call: Callable[[], Awaitable[Answer]]) -> Answer:
 
 
 def not_reached(error: Exception) -> bool:
-    """Whether a call failed on the way: the status is gRPC's own."""
-    if not isinstance(error, grpc.aio.AioRpcError) or error.code() is not grpc.StatusCode.UNAVAILABLE:
+    """Whether a call failed on the way: the status is gRPC's own, and says that nobody worked on it to the end.
+
+    CANCELLED as well: with it a server that stops answers the calls that have reached it and that no servicer has yet
+    (https://github.com/grpc/grpc/issues/41785). A caller of ours that leaves does not see it, but `CancelledError`.
+    """
+    if not isinstance(error, grpc.aio.AioRpcError) or error.code() not in _ON_THE_WAY:
         return False
     return all(key != DETAILS_KEY for key, _ in tuple(error.trailing_metadata() or ()))

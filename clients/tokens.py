@@ -30,6 +30,7 @@ class TokensClient:
             _refusal,
             seconds=UNARY,
             metadata=metadata.bearer(None),
+            repeatable=True,
         )
 
     async def introspect_token(self, token: str, *, on_behalf_of: Identity | None) -> TokenState:
@@ -40,6 +41,7 @@ class TokensClient:
             wire.token_state_from_proto,
             seconds=UNARY,
             metadata=metadata.bearer(on_behalf_of),
+            repeatable=True,
         )
 
 

@@ -65,6 +65,7 @@ class SessionsClient:
             wire.self_from_proto,
             seconds=UNARY,
             metadata=metadata.bearer(on_behalf_of),
+            repeatable=True,
         )
 
     async def change_password(self, current: str, new: str, *, on_behalf_of: Identity | None) -> None:
@@ -97,6 +98,7 @@ class UsersClient:
             lambda answer: wire.page_from_proto(list(map(wire.user_from_proto, answer.users)), answer.page),
             seconds=UNARY,
             metadata=metadata.bearer(on_behalf_of),
+            repeatable=True,
         )
 
     async def get_user(self, user_id: str, *, on_behalf_of: Identity | None) -> User:
@@ -107,6 +109,7 @@ class UsersClient:
             lambda answer: wire.user_from_proto(answer.user),
             seconds=UNARY,
             metadata=metadata.bearer(on_behalf_of),
+            repeatable=True,
         )
 
     async def create_user(

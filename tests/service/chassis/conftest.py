@@ -21,14 +21,12 @@ def keys() -> SigningKeys:
 @pytest.fixture
 def fresh_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
     """Several servers in one process, which only tests have, may not share a registry."""
-    registry = prometheus_client.CollectorRegistry()
-    monkeypatch.setattr("services.chassis.metrics.Counter", _of(prometheus_client.Counter, registry))
-    monkeypatch.setattr("services.chassis.metrics.Gauge", _of(prometheus_client.Gauge, registry))
-    monkeypatch.setattr("services.chassis.metrics.Histogram", _of(prometheus_client.Histogram, registry))
+    for kind in (prometheus_client.Counter, prometheus_client.Gauge, prometheus_client.Histogram):
+        monkeypatch.setattr(f"services.chassis.metrics.{kind.__name__}", _alone(kind))
 
 
-def _of(cls: Any, registry: prometheus_client.CollectorRegistry) -> Any:
-    return lambda *args, **kwargs: cls(*args, **{**kwargs, "registry": registry})
+def _alone(cls: Any) -> Any:
+    return lambda *args, **kwargs: cls(*args, **{**kwargs, "registry": prometheus_client.CollectorRegistry()})
 
 
 @pytest.fixture

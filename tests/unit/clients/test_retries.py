@@ -13,6 +13,7 @@ from services.chassis.faults import DETAILS_KEY, details_of
 from services.model.errors import ServiceUnavailable, StorageUnavailable
 
 NOBODY = grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), grpc.aio.Metadata())
+DROPPED = grpc.aio.AioRpcError(grpc.StatusCode.CANCELLED, grpc.aio.Metadata(), grpc.aio.Metadata())
 BEHIND = grpc.aio.AioRpcError(
     grpc.StatusCode.UNAVAILABLE,
     grpc.aio.Metadata(),
@@ -46,13 +47,14 @@ async def call(method: Any, *, repeatable: bool = True) -> str:
 
 
 async def test_a_process_that_restarts_is_asked_again() -> None:
-    method = Method(NOBODY, NOBODY, NOBODY)
+    method = Method(DROPPED, NOBODY, NOBODY)
     assert await call(method) == "answer"
     assert method.calls == 4
 
 
-async def test_what_must_not_be_repeated_is_not() -> None:
-    method = Method(NOBODY)
+@pytest.mark.parametrize("error", [NOBODY, DROPPED])
+async def test_what_must_not_be_repeated_is_not(error: Exception) -> None:
+    method = Method(error)
     with pytest.raises(ServiceUnavailable):
         await call(method, repeatable=False)
     assert method.calls == 1
