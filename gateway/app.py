@@ -27,8 +27,9 @@ from services.chassis.clock import SystemClock
 from services.chassis.dependencies import DependencyType
 from services.chassis.http import HttpServer
 from services.chassis.lifespan import Process
+from services.chassis.loops import Loop
 from services.chassis.metrics import PREFIXES, HttpMetrics
-from services.chassis.tokens import TokenVerifier
+from services.chassis.tokens import LOOK_FOR_KEYS, TokenVerifier
 
 
 async def serve(settings: Settings) -> None:
@@ -74,5 +75,6 @@ async def serve(settings: Settings) -> None:
             tls=settings.tls.http_server_context(),
             callers=frozenset({"edge"}),
         )
+        process.background(Loop("keys", LOOK_FOR_KEYS, verifier.learn).run())
         await server.start()
         await process.serve(server)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import prometheus_client
@@ -66,7 +67,7 @@ def chassis(kind: type[ProcessMetrics | RpcMetrics | HttpMetrics]) -> list[Row]:
 def dependencies() -> list[Row]:
     """Return the metrics of dependency health."""
     registry = CollectorRegistry()
-    Dependencies("x", registry)
+    Dependencies("x", timedelta(seconds=2), registry)
     return list(_rows(registry))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qs, urlsplit
@@ -18,10 +19,8 @@ from dephealth.scheduler import CheckScheduler
 from prometheus_client import REGISTRY, CollectorRegistry
 
 GROUP = "artstore"
-INTERVAL = 10.0
-"""Seconds between two questions."""
-TIMEOUT = 3.0
-"""Seconds for the answer."""
+TIMEOUT = timedelta(seconds=3)
+"""For the answer; less where the questions come sooner."""
 
 __all__ = ["Dependencies", "DependencyType", "place_of"]
 
@@ -31,7 +30,9 @@ Check = Callable[[], Awaitable[object]]
 class Dependencies:
     """Enter it once all are added; they are asked until it is left."""
 
-    def __init__(self, service: str, registry: CollectorRegistry = REGISTRY) -> None:
+    def __init__(self, service: str, interval: timedelta, registry: CollectorRegistry = REGISTRY) -> None:
+        """`interval`: between two questions, from 2 s to 5 min."""
+        self._interval = interval
         metrics = MetricsExporter(f"artstore-{service}", GROUP, registry=registry)
         logging.getLogger("dephealth").setLevel(logging.WARNING)  # what it says at "info" is not worth a line
         self._scheduler = CheckScheduler(metrics, log=logging.getLogger("dephealth"))
@@ -39,7 +40,8 @@ class Dependencies:
     def add(self, name: str, kind: DependencyType, address: str, check: Check, *, critical: bool) -> None:
         """`check` returns if the thing at `address` ("host:port") is well, and raises if it is not."""
         host, _, port = address.rpartition(":")
-        config = CheckConfig(interval=INTERVAL, timeout=TIMEOUT, initial_delay=0)
+        timeout = min(TIMEOUT, self._interval / 2)
+        config = CheckConfig(self._interval.total_seconds(), timeout.total_seconds(), initial_delay=0)
         endpoint = Endpoint(host.strip("[]"), port)
         dependency = Dependency(name, kind, critical, [endpoint], config)
         dependency.validate()

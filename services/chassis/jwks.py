@@ -35,6 +35,13 @@ def parse_jwks_url(url: str) -> str:
     return url
 
 
+def address_of(url: str) -> str:
+    """The "host:port" of an address that `parse_jwks_url` takes."""
+    parts = urlsplit(url)
+    host, port = parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 class HttpKeySource:
     """`tokens.KeySource`. Follows no redirect, uses no proxy, keeps only keys that can verify RS256."""
 

@@ -54,7 +54,7 @@ class Process:
         self._end: SystemExit | None = None
         self.ops = Ops(service)
         self._metrics = ProcessMetrics(PREFIXES[service])
-        self._dependencies = Dependencies(service)
+        self._dependencies = Dependencies(service, settings.dephealth_check_interval)
         self._ops_server = HttpServer(self.ops, host=settings.host, port=settings.ops_port)
 
     async def __aenter__(self) -> Self:
@@ -97,6 +97,10 @@ class Process:
         """
         self.ops.add_check(name, check, critical=critical)
         self._dependencies.add(name, kind, address, check, critical=critical)
+
+    def observes(self, name: str, kind: DependencyType, address: str, check: Check) -> None:
+        """A metric alone: for something without which the process is as ready as with it."""
+        self._dependencies.add(name, kind, address, check, critical=False)
 
     def background(self, work: Coroutine[Any, Any, None]) -> None:
         """Run `work` until the process ends. If it ends by itself with an error, so does the process."""

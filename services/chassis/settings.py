@@ -62,6 +62,13 @@ class ProcessSettings(BaseSettings):
     log_format: Literal["json", "text"] = Field(
         default="json", description="One JSON object a line, or text for people."
     )
+    dephealth_check_interval: Duration = Field(
+        default=timedelta(seconds=10),
+        description="How often it is asked how the things are that this process depends on (`app_dependency_*`): "
+        "2s to 5m.",
+        ge=timedelta(seconds=2),
+        le=timedelta(minutes=5),
+    )
     shutdown_timeout: Duration = Field(
         default=timedelta(seconds=30), description="How long requests in flight may take to end after SIGTERM."
     )

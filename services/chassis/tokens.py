@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import json
 from collections.abc import Collection, Mapping
+from datetime import timedelta
 from typing import Any, Protocol
 
 from cachetools import LRUCache
@@ -28,6 +30,8 @@ JWKS_MAX_AGE = 60.0
 """Seconds after which the key set is fetched again. Admin waits longer before it signs with a new key."""
 JWKS_MIN_AGE = 5.0
 """Seconds that must lie between two fetches, however many unknown key ids are shown."""
+LOOK_FOR_KEYS = timedelta(seconds=5)
+"""How often it is looked whether the key set is known, and young enough."""
 MAX_TOKEN_LENGTH = 8192
 
 REFUSED = "the access token is missing, malformed, expired or not for this service"
@@ -132,6 +136,15 @@ class TokenVerifier:
         self._clock = clock
         self._kids = self._reader.kids
         self._verified: LRUCache[bytes, tuple[float, Identity]] = LRUCache(remembered)
+
+    async def learn(self) -> None:
+        """One pass: have keys at hand before the first token comes, and fresh ones later.
+
+        Whoever verifies tokens repeats it (`LOOK_FOR_KEYS`): a process to which nobody has spoken yet must believe the
+        first token too if Admin has gone meanwhile.
+        """
+        with contextlib.suppress(ServiceUnavailable):  # a token that comes now is told so, and the next pass comes
+            await self._reader.keep_fresh()
 
     async def verify(self, token: str) -> Identity:
         """Return whom the token speaks for. Raises `Unauthorized`, or `ServiceUnavailable` while no key is known."""

@@ -14,8 +14,9 @@ from services.chassis.channel import open_channel, server_name_of
 from services.chassis.clock import SystemClock
 from services.chassis.dependencies import DependencyType
 from services.chassis.lifespan import Process
+from services.chassis.loops import Loop
 from services.chassis.server import GrpcServer
-from services.chassis.tokens import TokenVerifier
+from services.chassis.tokens import LOOK_FOR_KEYS, TokenVerifier
 from services.ingester import rpc
 from services.ingester.config import Settings
 from services.ingester.usecases.delete_file import DeleteFile
@@ -44,6 +45,7 @@ async def serve(settings: Settings) -> None:
             update_file=UpdateFile(directory=admin, elements=elements),
             delete_file=DeleteFile(directory=admin, elements=elements),
         )
+        process.background(Loop("keys", LOOK_FOR_KEYS, verifier.learn).run())
         await server.start(names)
         await process.serve(server)
 

@@ -12,8 +12,9 @@ from services.chassis.channel import open_channel, server_name_of
 from services.chassis.clock import SystemClock
 from services.chassis.dependencies import DependencyType, place_of
 from services.chassis.lifespan import Process
+from services.chassis.loops import Loop
 from services.chassis.server import GrpcServer
-from services.chassis.tokens import TokenVerifier
+from services.chassis.tokens import LOOK_FOR_KEYS, TokenVerifier
 from services.query import rpc
 from services.query.config import Settings
 from services.query.store.database import open_database
@@ -56,5 +57,6 @@ async def serve(settings: Settings) -> None:
             get_file=GetFile(registry=registry, clock=clock),
             download_file=DownloadFile(registry=registry, elements=elements, repairs=admin, clock=clock),
         )
+        process.background(Loop("keys", LOOK_FOR_KEYS, verifier.learn).run())
         await server.start(names)
         await process.serve(server)

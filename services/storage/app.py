@@ -10,12 +10,13 @@ from pathlib import Path
 
 from services.chassis.authentication import OnBehalfOfAuthenticator
 from services.chassis.clock import SystemClock
-from services.chassis.jwks import HttpKeySource
+from services.chassis.dependencies import DependencyType
+from services.chassis.jwks import HttpKeySource, address_of
 from services.chassis.lifespan import Process
 from services.chassis.loops import Loop
 from services.chassis.ops import VERSION
 from services.chassis.server import GrpcServer
-from services.chassis.tokens import TokenVerifier
+from services.chassis.tokens import LOOK_FOR_KEYS, TokenVerifier
 from services.model.clock import Clock
 from services.model.elements import ReplicaMode, Role, element_audience
 from services.model.errors import StorageUnavailable
@@ -239,8 +240,11 @@ async def _bearers(settings: Settings, process: Process, clock: Clock) -> TokenV
     if not settings.jwks_url:
         return None
     keys = await process.enter(HttpKeySource(settings.jwks_url, ca=settings.jwks_ca or settings.tls_ca))
+    process.observes("keys", DependencyType.HTTP, address_of(settings.jwks_url), keys.jwks)
     audience = element_audience(settings.storage_id)
-    return TokenVerifier(keys, issuer=settings.token_issuer, audience=audience, clock=clock)
+    verifier = TokenVerifier(keys, issuer=settings.token_issuer, audience=audience, clock=clock)
+    process.background(Loop("keys", LOOK_FOR_KEYS, verifier.learn).run())
+    return verifier
 
 
 def _replicated(settings: Settings) -> Replicated | None:

@@ -113,6 +113,17 @@ async def test_keys_named_by_a_token_are_not_fetched(calls: Calls, provider: Key
     assert set(provider.asked) == {"/keys"}
 
 
+async def test_whether_the_keys_can_be_had_is_a_metric(edit: RunningElement, provider: KeyServer) -> None:
+    def shown(metrics: str) -> set[str]:
+        line = next((each for each in metrics.splitlines() if each.startswith("app_dependency_health{")), "")
+        return {*line.removeprefix("app_dependency_health{").replace("} ", ",").split(",")}
+
+    port = provider.url.rpartition(":")[2].split("/")[0]
+    expected = {'dependency="keys"', 'type="http"', 'host="127.0.0.1"', f'port="{port}"', 'critical="no"', "1.0"}
+    assert shown(await edit.process.metrics()) >= expected
+    assert "keys" not in (await edit.process.health())["checks"]
+
+
 async def test_unknown_keys_cause_no_storm_of_fetches(calls: Calls, provider: KeyServer) -> None:
     before = len(provider.asked)
     for number in range(30):

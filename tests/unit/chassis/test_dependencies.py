@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -36,7 +37,7 @@ async def ill() -> None:
 @pytest.mark.parametrize(("check", "expected"), [(well, 1.0), (ill, 0.0)])
 async def test_a_dependency_is_a_metric(check: Any, expected: float) -> None:
     registry = CollectorRegistry()
-    dependencies = Dependencies("query", registry)
+    dependencies = Dependencies("query", timedelta(seconds=2), registry)
     dependencies.add("admin", DependencyType.GRPC, "[::1]:8000", check, critical=False)
     labels = {"name": "artstore-query", "group": "artstore", "dependency": "admin", "type": "grpc"}
     labels |= {"host": "::1", "port": "8000", "critical": "no"}

@@ -172,6 +172,19 @@ async def test_tokens_are_verified_while_admin_is_away(
     assert (await verifier.verify(token)).subject == "sa_test"
 
 
+async def test_whoever_was_never_shown_a_token_believes_the_first_one_while_admin_is_away(
+    verifier: TokenVerifier, keys: SigningKeys, clock: FakeClock
+) -> None:
+    keys.down = True
+    await verifier.learn()
+    keys.down = False
+    await verifier.learn()
+    await verifier.learn()
+    assert keys.fetches == 2
+    keys.down = True
+    assert (await verifier.verify(keys.token())).subject == "sa_test"
+
+
 async def test_without_any_key_the_answer_is_unavailable_not_unauthorized(
     verifier: TokenVerifier, keys: SigningKeys
 ) -> None:
