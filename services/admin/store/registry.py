@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -45,14 +46,19 @@ _TYPES = {
 _COLUMNS = ", ".join(_TYPES)
 _OF_FILE = ", ".join(f"f.{column}" for column in _TYPES)
 
-# The rows come as one JSON array: one statement for any number of them, whatever their tags. They are written in the
-# order of their ids, so that two statements with the same rows cannot wait for each other. The last condition is
-# `domain.registry.supersedes`. Rows that stay as they are do not come back, and are not joined here: a plan made for a
-# small table would be kept, and read the whole of a large one.
+# The rows come as one array a column: one statement for any number of them. Tags and metadata come as text, since an
+# array of arrays would need them of one length. They are written in the order of their ids, so that two statements with
+# the same rows cannot wait for each other. The last condition is `domain.registry.supersedes`. Rows that stay as they
+# are do not come back, and are not joined here: a plan made for a small table would be kept, and read the whole of a
+# large one.
+_AS_TEXT = {"tags": "::text[]", "metadata": "::jsonb"}
+_ARRAYS = ", ".join(
+    f"${number}::{'text' if name in _AS_TEXT else kind}[]" for number, (name, kind) in enumerate(_TYPES.items(), 1)
+)
 _BRING = f"""
 INSERT INTO admin.files AS f ({_COLUMNS})
-SELECT {_COLUMNS}
-FROM jsonb_to_recordset($1::jsonb) AS t ({", ".join(f"{name} {kind}" for name, kind in _TYPES.items())})
+SELECT {", ".join(name + _AS_TEXT.get(name, "") for name in _TYPES)}
+FROM unnest({_ARRAYS}) AS t ({_COLUMNS})
 ORDER BY file_id
 ON CONFLICT (file_id) DO UPDATE SET
     {", ".join(f"{column} = EXCLUDED.{column}" for column in _TYPES if column != "file_id")},
@@ -100,7 +106,7 @@ class PostgresRegistry:
 
     async def record(self, entries: Sequence[Entry]) -> Sequence[FileAttributes]:
         try:
-            rows = await self._database.rows(_RECORD, [_to_json(entry) for entry in _latest(entries)])
+            rows = await self._database.rows(_RECORD, *_columns(_latest(entries)))
         except asyncpg.ForeignKeyViolationError:
             raise NotFound("the storage element is not registered") from None
         found = {file.file_id: file for file in map(_file, rows)}
@@ -148,9 +154,8 @@ async def bring_rows(connection: Connection, entries: Sequence[Entry], *, overru
     """See `ports.FileRegistry.bring`."""
     if not entries:
         return 0
-    rows = [_to_json(entry) for entry in _latest(entries)]
     try:
-        status = await connection.execute(_OVERRULE if overruling else _BRING, rows)
+        status = await connection.execute(_OVERRULE if overruling else _BRING, *_columns(_latest(entries)))
     except asyncpg.ForeignKeyViolationError:
         raise NotFound("the storage element is not registered") from None
     return int(status.rpartition(" ")[2])
@@ -177,24 +182,42 @@ def _latest(entries: Iterable[Entry]) -> Iterable[Entry]:
     return latest.values()
 
 
-def _to_json(entry: Entry) -> dict[str, object]:
+def _columns(entries: Iterable[Entry]) -> list[Sequence[object]]:
+    """The values of each column, as `_BRING` takes them."""
+    return list(zip(*map(_values, entries), strict=True)) or [()] * len(_TYPES)
+
+
+def _values(entry: Entry) -> tuple[object, ...]:
+    """In the order of `_TYPES`."""
     file = entry.file
-    values: dict[str, object] = {
-        column: getattr(file, column) for column in _TYPES if column not in ("element_id", "ttl", "metadata")
-    }
-    times = {name: time.isoformat() for name in _TIMES if (time := getattr(file, name)) is not None}
-    return values | times | {
-        "element_id": entry.element_id,
-        "metadata": dict(file.metadata),
-        "ttl": _interval(file.ttl) if file.ttl is not None else None,
-    }  # fmt: skip
+    return (
+        file.file_id,
+        entry.element_id,
+        file.original_filename,
+        file.content_type,
+        file.size,
+        file.sha256,
+        file.uploaded_by,
+        file.uploaded_at,
+        file.updated_at,
+        file.description,
+        _array(file.tags),
+        json.dumps(file.metadata, ensure_ascii=False),
+        file.retention_policy.value,
+        file.ttl,
+        file.expires_at,
+        file.status.value,
+        file.deleted_at,
+        file.deleted_by,
+        file.revision,
+        file.epoch,
+    )
 
 
-_TIMES = [column for column, kind in _TYPES.items() if kind == "timestamptz"]
-
-
-def _interval(length: timedelta) -> str:
-    return f"{length.days} days {length.seconds} seconds {length.microseconds} microseconds"
+def _array(texts: Sequence[str]) -> str:
+    """An array of texts as PostgreSQL writes it."""
+    quoted = [text.replace("\\", r"\\").replace('"', r"\"") for text in texts]
+    return '{"' + '","'.join(quoted) + '"}' if quoted else "{}"
 
 
 def _file(row: asyncpg.Record) -> FileAttributes:

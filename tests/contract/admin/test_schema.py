@@ -177,6 +177,25 @@ async def test_the_extension_is_what_follows_the_last_dot_of_the_name(
         assert await connection.fetchval("SELECT extension FROM query_v1.files") == extension
 
 
+async def test_words_that_were_stored_before_an_upgrade_are_those_that_are_made_after_it(empty: Database) -> None:
+    texts = [("Договор_№7.final.PDF", "signed, in Ufa", ["договоры", "a,b"]), ("Ёлка", "", []), ("", "the", ["", "ж"])]
+    made = "SELECT admin.document_words($1, $2, $3)::text"
+    async with migrating(empty.owner_dsn) as connection:
+        await migrate_to(connection, migrations()[:12])
+        before = [await connection.fetchval(made, *each) for each in texts]
+        await migrate_to(connection, migrations())
+        assert [await connection.fetchval(made, *each) for each in texts] == before
+    assert "'договор':1A,5A" in before[0]
+
+
+@pytest.mark.parametrize("digest", ["4" * 63, "4" * 65, "4" * 63 + "A", "4" * 63 + "\n", ""])
+async def test_what_is_no_digest_is_no_row(with_reader: Database, digest: str) -> None:
+    async with open_database(with_reader.owner_dsn, size=1) as database:
+        element, _ = await PostgresElements(database).register(record("se-rw-01"), name=None)
+        with pytest.raises(asyncpg.CheckViolationError):
+            await PostgresRegistry(database).record([Entry(element.element_id, file(sha256=digest))])
+
+
 @pytest.mark.parametrize(
     "statement",
     [
