@@ -1,6 +1,6 @@
 """A real element is killed at random moments under mixed clients, who ask it by gRPC.
 
-Each restart takes about a second on a busy machine, so the short size is 10 kills; in full there are 2,000.
+50 kills, 2,000 in full. Nobody asks again: a call that was under way ends with the process.
 """
 
 from __future__ import annotations
@@ -9,29 +9,34 @@ import asyncio
 import contextlib
 import hashlib
 import random
-from collections.abc import AsyncIterator
+import shutil
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import grpc
 import httpx
 import pytest
+import stamina
 
+from clients.frames import encode_chunk
 from clients.storage import StorageClient
 from services.model.errors import ArtStoreError
-from services.model.files import FileChange, FileStatus
-from services.model.ids import StorageId
+from services.model.files import FileChange, FileStatus, NewFile, UploadCommit
+from services.model.ids import FileId, StorageId
 from tests.doubles.documents import an_element, new_id
 from tests.faults.forking import PATIENCE, element, fork, kill
 from tests.faults.history import History
 from tests.faults.size import FULL, luck, sized
 from tests.faults.working import see
-from tests.service.storage.conftest import ANNA, Calls, download, temporary, upload
+from tests.service.storage.conftest import ANNA, Calls, chunks, download, temporary, upload
 from tests.support.certificates import Certificates, environment
 from tests.support.elements import RunningElement
 from tests.support.processes import Running, free_port
 
-KILLS = sized(10, 2000)
+KILLS = sized(50, 2000)
+KILLS_OF_AN_ELEMENT = 50
+"""Then another one is made: what was ever answered is read again and again."""
 CLIENTS = 8
 pytestmark = pytest.mark.timeout(0 if FULL else 240)
 
@@ -84,24 +89,60 @@ class Ground:
 _NONE: Running = None  # type: ignore[assignment] # it is ended by `kill`
 
 
+@pytest.fixture(autouse=True)
+def nobody_asks_again() -> Iterator[None]:
+    """Where a call would be repeated for seconds, what was under way would end no sooner and no other way."""
+    stamina.set_active(False)
+    yield
+    stamina.set_active(True)
+
+
 async def test_what_was_answered_survives_every_kill_and_the_rest_is_whole_or_absent(memory: Path) -> None:
-    ground, history = Ground(memory), History()
     answered = 0
-    for number in range(KILLS):
+    for first in range(0, KILLS, KILLS_OF_AN_ELEMENT):
+        folder = memory / str(first)
+        answered += await kill_again_and_again(Ground(folder), range(first, min(KILLS, first + KILLS_OF_AN_ELEMENT)))
+        shutil.rmtree(folder)
+    assert answered > KILLS, "there was something to lose"
+
+
+async def kill_again_and_again(ground: Ground, numbers: range) -> int:
+    """How many changes were answered and not lost."""
+    history = History()
+    for number in numbers:
         chance = luck("kill", number)
         async with ground.running() as client:
             await check(client, history, chance)
             seeds = [chance.random() for _ in range(CLIENTS)]
             clients = [asyncio.create_task(mixed(client, history, random.Random(seed))) for seed in seeds]  # noqa: S311 - luck
-            await asyncio.wait(clients, timeout=chance.uniform(0.1, 0.5))  # the moment is what is random here
+            await asyncio.wait(clients, timeout=chance.uniform(0.05, 0.4))  # the moment is what is random here
             ground.kill()
             results = await asyncio.gather(*clients, return_exceptions=True)
         for each in results:
             assert isinstance(each, ArtStoreError | grpc.RpcError), each
-        answered += sum(story.answered for story in history.stories.values())
     async with ground.running() as client:
         await check(client, history, None)
-    assert answered > KILLS, "there was something to lose"
+    return sum(story.answered for story in history.stories.values())
+
+
+async def store(client: StorageClient, data: bytes, new: NewFile) -> None:
+    """In one call."""
+    await client.store(new, [encode_chunk(data)], UploadCommit(len(data)), on_behalf_of=ANNA)
+
+
+async def by_parts(client: StorageClient, data: bytes, new: NewFile) -> None:
+    """By two parts, each of them acknowledged."""
+    upload_id = (await client.uploads.create(new, on_behalf_of=ANNA)).upload_id
+    half = len(data) // 2
+    for start, part in ((0, data[:half]), (half, data[half:])):
+        if part:
+            reached = await client.uploads.append(upload_id, start, chunks(part), on_behalf_of=ANNA)
+            assert reached.offset == start + len(part)
+    await client.uploads.complete(upload_id, UploadCommit(len(data)), on_behalf_of=ANNA)
+
+
+WAYS = (upload, store, by_parts)
+"""How a file gets there."""
 
 
 async def mixed(client: StorageClient, history: History, chance: random.Random) -> None:
@@ -111,7 +152,7 @@ async def mixed(client: StorageClient, history: History, chance: random.Random) 
         new, sha256 = temporary(file_id=new_id()), hashlib.sha256(data).hexdigest()
         assert new.file_id is not None
         history.asked(new.file_id, sha256, FileStatus.ACTIVE, "")
-        await upload(client, data, new)
+        await chance.choice(WAYS)(client, data, new)
         history.answered(new.file_id)
         for _ in range(chance.randrange(3)):
             word = f"word {chance.random()}"
@@ -127,10 +168,15 @@ async def mixed(client: StorageClient, history: History, chance: random.Random) 
 
 async def check(client: StorageClient, history: History, chance: random.Random | None) -> None:
     """All files that were under way, and some of the others (None: all); the bytes of each."""
-    for file_id, story in list(history.stories.items()):
-        if chance and story.answered == len(story.tried) and chance.random() < 0.7:
-            continue
-        seen = await see(lambda: client.file(file_id, on_behalf_of=ANNA))  # noqa: B023 - awaited at once
-        history.settle(file_id, seen)
-        if not isinstance(seen, str) and seen.status is FileStatus.ACTIVE:
-            assert hashlib.sha256(await download(client, file_id)).hexdigest() == seen.sha256
+    under_way = [key for key, story in history.stories.items() if story.answered < len(story.tried)]
+    others = [key for key in history.stories if key not in under_way and not (chance and chance.random() < 0.8)]
+    some = asyncio.Semaphore(CLIENTS)
+
+    async def settle(file_id: FileId) -> None:
+        async with some:
+            seen = await see(lambda: client.file(file_id, on_behalf_of=ANNA))
+            history.settle(file_id, seen)
+            if not isinstance(seen, str) and seen.status is FileStatus.ACTIVE:
+                assert hashlib.sha256(await download(client, file_id)).hexdigest() == seen.sha256
+
+    await asyncio.gather(*map(settle, [*under_way, *others]))
