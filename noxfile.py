@@ -21,6 +21,8 @@ TYPED = [name for name in ("services", "gateway", "clients", "tools", "tests", "
 
 TEST_FOLDERS = ("architecture", "unit", "contract", "faults", "service", "mesh")
 """Fastest first."""
+SIDE_BY_SIDE = ("--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile")
+"""A file's tests one after the other, files on every core: most of them wait for processes to start and for disks."""
 OIDC_PROVIDER = "oidc-provider@9.13.3"
 """From npm: a certified OpenID provider, with which the `oidc` session tests."""
 
@@ -68,7 +70,7 @@ def descriptors(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """All tests, the fastest first; arguments after `--` go to pytest."""
     folders = [f"tests/{name}" for name in TEST_FOLDERS if (ROOT / "tests" / name).is_dir()]
-    session.run(BIN / "python", "-m", "pytest", *folders, *session.posargs)
+    session.run(BIN / "python", "-m", "pytest", *SIDE_BY_SIDE, *folders, *session.posargs)
 
 
 @nox.session

@@ -34,7 +34,6 @@ from services.model.errors import (
 from services.model.files import ByteRange, FileChange, FileStatus, RetentionPolicy
 from services.model.ids import FileId
 from services.model.paging import PageRequest
-from tests.doubles.documents import new_id
 from tests.service.storage.conftest import ANNA, DATA, MIB, Calls, chunks, download, temporary, upload
 from tests.support.elements import RunningElement
 
@@ -108,7 +107,9 @@ async def test_a_deleted_file_is_told_of_and_not_served(ingester: StorageClient,
         await download(query, file.file_id)
 
 
-@pytest.mark.parametrize("file_id", [new_id(), FileId("ffffffff-ffff-7fff-bfff-ffffffffffff")])
+@pytest.mark.parametrize(
+    "file_id", [FileId("0198c0de-0000-7000-8000-000000000000"), FileId("ffffffff-ffff-7fff-bfff-ffffffffffff")]
+)
 async def test_an_unknown_file_is_not_found(ingester: StorageClient, query: StorageClient, file_id: FileId) -> None:
     with pytest.raises(NotFound):
         await query.file(file_id, on_behalf_of=ANNA)

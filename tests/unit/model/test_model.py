@@ -46,7 +46,7 @@ def test_a_file_id_is_canonical() -> None:
         "not-an-id",
         "../../etc/passwd",
         str(uuid.UUID(int=0)),
-        str(uuid.uuid4()),
+        "3f1c2a8e-5b0d-4c6e-9a57-1d2e3f405162",  # of version 4
         "{0198c0de-0000-7000-8000-000000000000}",
         "0198c0de000070008000000000000000",
         "0198c0de-0000-7000-8000-00000000000g",

@@ -53,7 +53,7 @@ def test_an_end_is_written_down_at_its_instant_and_not_before() -> None:
     assert (after.status, after.revision, after.updated_at) == (FileStatus.EXPIRED, 2, NOW + HOUR)
 
 
-@pytest.mark.parametrize("status", set(FileStatus) - {FileStatus.ACTIVE})
+@pytest.mark.parametrize("status", [status for status in FileStatus if status is not FileStatus.ACTIVE])
 def test_only_active_files_expire(status: FileStatus) -> None:
     file = document(status=status, expires_at=NOW - HOUR)
     assert expired(file, NOW) is file.attributes
