@@ -91,6 +91,21 @@ class OperationsClient:
             metadata=metadata.bearer(on_behalf_of),
         )
 
+    async def scrub_element(
+        self, element_id: ElementId, *, wait: timedelta = timedelta(0), on_behalf_of: Identity | None
+    ) -> tuple[Operation, bool]:
+        """Start a scrub, or find the one that runs; and whether it was started. `wait` for its end so long.
+
+        Raises `NotFound`.
+        """
+        return await ask(
+            self._maintenance.ScrubElement,
+            maintenance_pb2.ScrubElementRequest(element_id=element_id, wait=wire.duration_to_proto(wait)),
+            lambda response: (wire.operation_from_proto(response.operation), response.created),
+            seconds=UNARY + wait.total_seconds(),
+            metadata=metadata.bearer(on_behalf_of),
+        )
+
     async def sync_element(
         self,
         element_id: ElementId,

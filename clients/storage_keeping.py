@@ -16,7 +16,14 @@ from services.chassis.faults import translated
 from services.model.errors import StorageUnavailable
 from services.model.files import FileAttributes
 from services.model.ids import FileId, QuarantineId
-from services.model.maintenance import QuarantineItem, ReconcileProgress, ReconcileReport, Verified
+from services.model.maintenance import (
+    QuarantineItem,
+    ReconcileProgress,
+    ReconcileReport,
+    ScrubProgress,
+    ScrubReport,
+    Verified,
+)
 from services.model.paging import Page, PageRequest
 
 UNARY: Final = 10.0
@@ -71,6 +78,27 @@ class StorageKeepingClient:
             finally:
                 call.cancel()
         raise StorageUnavailable("the reconciliation ended without its report")
+
+    async def scrub(self, *, on_behalf_of: Identity | None) -> AsyncGenerator[ScrubProgress | ScrubReport, None]:
+        """Have every byte read again, or follow the scrub that runs: progress now and then, last the report.
+
+        It goes on when this is left. Raises `ModeNotAllowed`, `StorageFull`, and `StorageUnavailable` also when the
+        stream ends without a report.
+        """
+        with translated(StorageUnavailable):
+            call = self._control.RunScrub(
+                control_pb2.RunScrubRequest(), timeout=remaining(None), metadata=metadata.on_behalf_of(on_behalf_of)
+            )
+            try:
+                async for response in call:
+                    with understood():
+                        if response.HasField("report"):
+                            yield wire.scrub_report_from_proto(response.report)
+                            return
+                        yield wire.scrub_progress_from_proto(response.progress)
+            finally:
+                call.cancel()
+        raise StorageUnavailable("the scrub ended without its report")
 
     async def quarantine(self, page: PageRequest, *, on_behalf_of: Identity | None) -> Page[QuarantineItem]:
         """A page of what was set aside, oldest first."""

@@ -139,6 +139,12 @@ class Operations(Protocol):
         """The reconciliation, and whether it was started by this call. `quick`: only sizes are compared."""
         ...
 
+    async def scrub_element(
+        self, element_id: ElementId, *, wait: timedelta = timedelta(0), on_behalf_of: Identity | None
+    ) -> tuple[Operation, bool]:
+        """The scrub, and whether it was started by this call; `wait` for its end so long."""
+        ...
+
     async def sync_element(
         self,
         element_id: ElementId,

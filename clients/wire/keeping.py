@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from artstore.types.v1 import keeping_pb2
 
 from clients.wire.files import file_from_proto, file_to_proto, status_from_proto, status_to_proto
@@ -14,6 +16,8 @@ from services.model.maintenance import (
     QuarantineItem,
     ReconcileProgress,
     ReconcileReport,
+    ScrubProgress,
+    ScrubReport,
     Verified,
 )
 
@@ -62,19 +66,8 @@ def report_to_proto(report: ReconcileReport) -> keeping_pb2.ReconcileReport:
         finished_at=time_to_proto(report.finished_at),
         thorough=report.thorough,
         files=report.files,
-        counts=[
-            keeping_pb2.IssueCount(issue=_ISSUES.to_proto(issue), count=count) for issue, count in report.counts.items()
-        ],
-        findings=[
-            keeping_pb2.Finding(
-                issue=_ISSUES.to_proto(each.issue),
-                path=each.path,
-                file_id=each.file_id or "",
-                detail=each.detail,
-                item_id=each.set_aside or "",
-            )
-            for each in report.findings
-        ],
+        counts=_counts_to_proto(report.counts),
+        findings=map(_finding_to_proto, report.findings),
         omitted=report.omitted,
         corrected=report.corrected,
     )
@@ -82,19 +75,57 @@ def report_to_proto(report: ReconcileReport) -> keeping_pb2.ReconcileReport:
 
 def report_from_proto(message: keeping_pb2.ReconcileReport) -> ReconcileReport:
     """Every field; kinds of issues that this version does not know are left out."""
-    known = [each for each in message.counts if _known(each.issue)]
     return ReconcileReport(
         started_at=time_from_proto(message.started_at, "started_at"),
         finished_at=time_from_proto(message.finished_at, "finished_at"),
         thorough=message.thorough,
         files=message.files,
-        counts={
-            **dict.fromkeys(Issue, 0),
-            **{_ISSUES.from_proto(each.issue, "issue"): each.count for each in known},
-        },
+        counts=_counts(message.counts),
         findings=tuple(_finding(each) for each in message.findings if _known(each.issue)),
         omitted=message.omitted,
         corrected=message.corrected,
+    )
+
+
+def scrub_progress_to_proto(progress: ScrubProgress) -> keeping_pb2.ScrubProgress:
+    """Every field."""
+    return keeping_pb2.ScrubProgress(
+        done=progress.done, total=progress.total, size=progress.size, issues=progress.issues
+    )
+
+
+def scrub_progress_from_proto(message: keeping_pb2.ScrubProgress) -> ScrubProgress:
+    """Every field."""
+    return ScrubProgress(message.done, message.total, message.size, message.issues)
+
+
+def scrub_report_to_proto(report: ScrubReport) -> keeping_pb2.ScrubReport:
+    """Every field."""
+    return keeping_pb2.ScrubReport(
+        started_at=time_to_proto(report.started_at),
+        finished_at=time_to_proto(report.finished_at),
+        files=report.files,
+        size=report.size,
+        counts=_counts_to_proto(report.counts),
+        findings=map(_finding_to_proto, report.findings),
+        omitted=report.omitted,
+        restored=report.restored,
+        failed=report.failed,
+    )
+
+
+def scrub_report_from_proto(message: keeping_pb2.ScrubReport) -> ScrubReport:
+    """Every field; kinds of issues that this version does not know are left out."""
+    return ScrubReport(
+        started_at=time_from_proto(message.started_at, "started_at"),
+        finished_at=time_from_proto(message.finished_at, "finished_at"),
+        files=message.files,
+        size=message.size,
+        counts=_counts(message.counts),
+        findings=tuple(_finding(each) for each in message.findings if _known(each.issue)),
+        omitted=message.omitted,
+        restored=message.restored,
+        failed=message.failed,
     )
 
 
@@ -132,6 +163,25 @@ def item_from_proto(message: keeping_pb2.QuarantineItem) -> QuarantineItem:
 
 def _known(issue: int) -> bool:
     return issue in keeping_pb2.Issue.values() and issue != keeping_pb2.ISSUE_UNSPECIFIED
+
+
+def _counts_to_proto(counts: Mapping[Issue, int]) -> list[keeping_pb2.IssueCount]:
+    return [keeping_pb2.IssueCount(issue=_ISSUES.to_proto(issue), count=count) for issue, count in counts.items()]
+
+
+def _counts(messages: Iterable[keeping_pb2.IssueCount]) -> dict[Issue, int]:
+    known = {_ISSUES.from_proto(each.issue, "issue"): each.count for each in messages if _known(each.issue)}
+    return {**dict.fromkeys(Issue, 0), **known}
+
+
+def _finding_to_proto(finding: Finding) -> keeping_pb2.Finding:
+    return keeping_pb2.Finding(
+        issue=_ISSUES.to_proto(finding.issue),
+        path=finding.path,
+        file_id=finding.file_id or "",
+        detail=finding.detail,
+        item_id=finding.set_aside or "",
+    )
 
 
 def _finding(message: keeping_pb2.Finding) -> Finding:

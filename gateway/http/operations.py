@@ -12,7 +12,14 @@ from litestar.params import FromPath
 from gateway.http import answers, decoding
 from gateway.http.bearer import Bearer
 from gateway.http.resource import Resource
-from gateway.http.schemas.operations import OperationsQuery, ReconcileQuery, SyncQuery, operation_of, operation_page
+from gateway.http.schemas.operations import (
+    OperationsQuery,
+    ReconcileQuery,
+    ScrubQuery,
+    SyncQuery,
+    operation_of,
+    operation_page,
+)
 from gateway.ports import Operations
 from services.model.ids import parse_element_id, parse_uuid
 from services.model.operations import Operation, OperationId
@@ -36,6 +43,7 @@ class OperationRoutes(Resource):
             delete("/operations/{operation_id:str}", status_code=202)(self.cancel),
             post("/storage-elements/{element_id:str}/sync")(self.sync),
             post("/storage-elements/{element_id:str}/maintenance/reconcile")(self.reconcile),
+            post("/storage-elements/{element_id:str}/maintenance/scrub")(self.scrub),
         ]
 
     async def list(self, request: HttpRequest) -> Response[bytes]:
@@ -73,6 +81,15 @@ class OperationRoutes(Resource):
         asked = decoding.query(request, ReconcileQuery)
         operation, _ = await self._operations.reconcile_element(
             parse_element_id(element_id), quick=asked.quick, wait=asked.patience, on_behalf_of=identity
+        )
+        return self._told(operation)
+
+    async def scrub(self, request: HttpRequest, element_id: FromPath[str]) -> Response[bytes]:
+        """Have an element read every byte again, or find the scrub that runs."""
+        identity = await self._bearer(request)
+        asked = decoding.query(request, ScrubQuery)
+        operation, _ = await self._operations.scrub_element(
+            parse_element_id(element_id), wait=asked.patience, on_behalf_of=identity
         )
         return self._told(operation)
 

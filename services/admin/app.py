@@ -63,6 +63,7 @@ from services.admin.usecases.rotate_keys import ListSigningKeys, RotateKeys, Rot
 from services.admin.usecases.rotate_system_secret import RotateSystemSecret
 from services.admin.usecases.run_element import CollectElementGarbage, LookIntoElement, TransitionElementMode
 from services.admin.usecases.run_operations import RunOperations
+from services.admin.usecases.scrub_element import ScrubElement
 from services.admin.usecases.second_factor import (
     ConfirmTotp,
     DisableTotp,
@@ -173,12 +174,13 @@ async def serve(settings: Settings) -> None:
         feeds = PostgresFeeds(database)
         sync = SyncElement(elements=elements, registry=registry, feeds=feeds, peer=peer, clock=clock)
         reconcile = ReconcileElement(elements=elements, reconciling=keeping)
+        scrub = ScrubElement(elements=elements, scrubbing=keeping)
         run_operations = await process.enter(
             RunOperations(
                 operations=operations,
                 claims=claims,
                 clock=clock,
-                kinds={OperationKind.SYNC: sync, OperationKind.RECONCILE: reconcile},
+                kinds={OperationKind.SYNC: sync, OperationKind.RECONCILE: reconcile, OperationKind.SCRUB: scrub},
             )
         )
         working = Loop("do operations", LOOK_FOR_WORK, run_operations)

@@ -128,6 +128,41 @@ class Scrubbed:
 
 
 @dataclass(frozen=True, slots=True)
+class ScrubProgress:
+    """How far a pass of the scrub has come."""
+
+    done: int
+    """Files whose turn it was."""
+    total: int
+    """Files that there were to read when it began, as far as was known."""
+    size: int
+    """Bytes read."""
+    issues: int
+
+
+@dataclass(frozen=True, slots=True)
+class ScrubReport:
+    """What a pass of the scrub found."""
+
+    started_at: datetime
+    finished_at: datetime
+    files: int
+    """Files read."""
+    size: int
+    """Bytes read."""
+    counts: Mapping[Issue, int]
+    """Every kind, what was known before included; the scrub finds only MISMATCH, MISSING and CORRUPT."""
+    findings: tuple[Finding, ...]
+    """The first of them."""
+    omitted: int
+    """Findings that are counted above and not listed."""
+    restored: int
+    """Files whose right bytes were there again."""
+    failed: int
+    """Files that could not be judged."""
+
+
+@dataclass(frozen=True, slots=True)
 class QuarantineItem:
     """Something that was set aside."""
 

@@ -22,6 +22,8 @@ class OperationKind(StrEnum):
     """The registry is compared with all that an element holds."""
     RECONCILE = "reconcile"
     """An element compares its attribute files with its file system."""
+    SCRUB = "scrub"
+    """An element reads every byte again."""
 
 
 class OperationState(StrEnum):

@@ -53,6 +53,7 @@ from services.storage.usecases.resumable_uploads import (
     OpenUploads,
 )
 from services.storage.usecases.scrub import Scrub
+from services.storage.usecases.scrubbing import Scrubbings
 from services.storage.usecases.store_file import StoreFile
 from services.storage.usecases.store_small_file import StoreSmallFile
 from services.storage.usecases.suspects import Suspects
@@ -117,7 +118,9 @@ async def serve(settings: Settings) -> None:
             pace=pace, finishing=finishing,
         )  # fmt: skip
         reconciling = Reconciling(reconcile, ReconcilePass(reconcile))
+        scrubbing = Scrubbings(scrub, ScrubPass(scrub, clock))
         process.closing(reconciling.stop)
+        process.closing(scrubbing.stop)
         open_uploads = OpenUploads(
             uploads=element.uploads, clock=clock, expiry=settings.upload_expiry, most=settings.max_open_uploads
         )
@@ -161,6 +164,7 @@ async def serve(settings: Settings) -> None:
                     collect=collect,
                     verify=verify,
                     reconciling=reconciling,
+                    scrubbing=scrubbing,
                     list_quarantine=list_quarantine,
                     restore=RestoreQuarantined(gate=gate, keeping=element.keeping, clock=clock, finishing=finishing),
                 ),
@@ -177,7 +181,7 @@ async def serve(settings: Settings) -> None:
         process.background(Loop("reserve", REFILL_EVERY, element.keep_reserve).run())
         process.background(Loop("gc", settings.gc_interval, _by_the_leader(standing, collect.by_itself)).run())
         process.background(Loop("feed", FORGET_EVERY, element.feed.forget).run())
-        process.background(Loop("scrub", DUE_EVERY, _by_the_leader(standing, ScrubPass(scrub))).run())
+        process.background(Loop("scrub", DUE_EVERY, _by_the_leader(standing, scrubbing.when_due)).run())
         process.background(suspects.run())
         due = ReconcileWhenDue(
             reconciling=reconciling, reconciliations=element.reconciliations, clock=clock,

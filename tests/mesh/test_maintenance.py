@@ -107,6 +107,7 @@ def test_an_element_is_compared_with_the_registry_on_request(client: httpx.Clien
     done = answer.json()
     assert (answer.status_code, done["state"], done["kind"], done["error"]) == (200, "succeeded", "sync", None)
     assert done["result"]["listed"] >= 1
+    assert done["progress"] == {"done": done["result"]["listed"], "total": done["result"]["listed"], "unit": "files"}
     assert done["result"]["added"] == done["result"]["missing"] == 0
     assert answer.headers["location"] == f"/api/v1/operations/{done['id']}"
     assert client.get(f"/operations/{done['id']}").json() == done
@@ -150,6 +151,7 @@ def test_an_element_reconciles_itself_on_request_and_destroys_nothing(
     done = answer.json()
     assert (answer.status_code, done["kind"], done["state"]) == (200, "reconcile", "succeeded"), done
     report = done["result"]
+    assert done["progress"] == {"done": report["files"], "total": report["files"], "unit": "files"}
     assert report["thorough"]
     assert report["files"] >= 1
     assert word in json.dumps(report["findings"])
@@ -159,3 +161,21 @@ def test_an_element_reconciles_itself_on_request_and_destroys_nothing(
     assert not quick.json()["result"]["thorough"]
     for each in mesh.data_dir(known["storage_id"]).rglob(f"*{word}.stray*"):
         each.unlink()
+
+
+def test_an_element_reads_every_byte_again_on_request(mesh: Mesh, client: httpx.Client, word: str) -> None:
+    damaged = put(client, f"{word}.txt").json()["file_id"]
+    known = element(client, "rw")
+    [data] = (
+        each for each in mesh.data_dir(known["storage_id"]).rglob(f"files/**/*{damaged}*") if each.suffix == ".txt"
+    )
+    data.write_bytes(b"kepT")
+    answer = client.post(f"/storage-elements/{known['id']}/maintenance/scrub", params={"wait": 60})
+    done = answer.json()
+    assert (answer.status_code, done["kind"], done["state"]) == (200, "scrub", "succeeded"), done
+    assert damaged in {each["file_id"] for each in done["result"]["findings"]}
+    assert done["result"]["counts"]["mismatch"] >= 1
+    assert done["progress"]["done"] == done["progress"]["total"] >= 1
+    assert refusal(client.get(f"/files/{damaged}/download")) == (500, "FILE_DAMAGED")
+    listed = client.get("/operations", params={"kind": "scrub", "limit": 1}).json()
+    assert [each["id"] for each in listed["items"]] == [done["id"]]

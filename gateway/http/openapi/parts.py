@@ -31,7 +31,14 @@ from gateway.http.schemas.files import ContentQuery, File, FilePage, FileUpdate,
 from gateway.http.schemas.keeping import QuarantinePage, QuarantineQuery, SetAside, Verification
 from gateway.http.schemas.keys import Key, KeyList
 from gateway.http.schemas.maintenance import DiscoveredElement, ElementFilesQuery, ElementNow, ModeTransition
-from gateway.http.schemas.operations import OperationPage, OperationShown, OperationsQuery, ReconcileQuery, SyncQuery
+from gateway.http.schemas.operations import (
+    OperationPage,
+    OperationShown,
+    OperationsQuery,
+    ReconcileQuery,
+    ScrubQuery,
+    SyncQuery,
+)
 from gateway.http.schemas.search import FilesQuery, SearchAnswer, SearchBody
 from gateway.http.schemas.totp import RecoveryCodes, TotpConfirmation, TotpEnrolment, TotpProof, TotpSecret
 from gateway.http.schemas.users import (
@@ -60,7 +67,7 @@ _STRUCTS: list[type[msgspec.Struct]] = [
     TotpEnrolment, TotpSecret, TotpConfirmation, TotpProof, RecoveryCodes,
     PasswordChange, AdminUser, AdminUserPage, AdminUsersQuery, NewAdminUser, AdminUserUpdate, PasswordReset,
     ElementNow, ElementFilesQuery, ModeTransition, DiscoveredElement, ElementAddress, ElementUpdate, ElementRemoval,
-    OperationShown, OperationPage, OperationsQuery, ReconcileQuery, SyncQuery,
+    OperationShown, OperationPage, OperationsQuery, ReconcileQuery, ScrubQuery, SyncQuery,
     Verification, SetAside, QuarantinePage, QuarantineQuery,
 ]  # fmt: skip
 _PLACE = "#/components/schemas/{name}"

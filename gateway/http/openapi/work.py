@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from gateway.http.openapi.parts import Json, answer, errors, json_of, operation, path_id, query_of
-from gateway.http.schemas.operations import OperationPage, OperationShown, OperationsQuery, ReconcileQuery, SyncQuery
+from gateway.http.schemas.operations import (
+    OperationPage,
+    OperationShown,
+    OperationsQuery,
+    ReconcileQuery,
+    ScrubQuery,
+    SyncQuery,
+)
 
 _ELEMENT_ID = path_id("element_id", "The registration's id.")
 _OPERATION_ID = path_id("operation_id", "The operation's id.")
@@ -40,6 +47,16 @@ WORK: Json = {
             description="What is orphaned, corrupt or duplicate goes to the quarantine; nothing is destroyed. While a "
             "reconciliation of this element runs, the answer is that one. To cancel it stops the waiting only.",
             parameters=[_ELEMENT_ID, *query_of(ReconcileQuery)],
+            responses={**_STARTED, **errors(400, 401, 403, 404)},
+        )
+    },
+    "/storage-elements/{element_id}/maintenance/scrub": {
+        "post": operation(
+            "storage elements", "scrubElement", "Have an element read every byte again",
+            description="At no more than its `SE_SCRUB_RATE`. Damaged bytes are set aside, nothing is destroyed. While "
+            "a scrub of this element runs, also one that nobody has asked for, it is followed. To cancel it stops the "
+            "waiting only. Not in mode `ar`.",
+            parameters=[_ELEMENT_ID, *query_of(ScrubQuery)],
             responses={**_STARTED, **errors(400, 401, 403, 404)},
         )
     },

@@ -98,6 +98,10 @@ class ReconcileQuery(Waiting, frozen=True, forbid_unknown_fields=True, kw_only=T
     quick: Annotated[bool, Meta(description="Compare only sizes, do not read every byte.")] = False
 
 
+class ScrubQuery(Waiting, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How a scrub is meant."""
+
+
 class SyncQuery(Waiting, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How a sync is meant."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from services.model.errors import ErrorCode
 from services.model.ids import ElementId, Subject
-from services.model.maintenance import ReconcileReport
+from services.model.maintenance import Finding, ReconcileReport, ScrubReport
 from services.model.operations import Operation, OperationKind, OperationState
 
 MOST_ATTEMPTS = 5
@@ -17,7 +17,7 @@ MOST_ATTEMPTS = 5
 ANOTHER_TRY = timedelta(minutes=1)
 """Pause after a periodic sync that failed for a reason that may pass."""
 FINDINGS = 100
-"""Findings of a reconciliation that are kept in words."""
+"""Findings of a pass that are kept in words."""
 ITSELF = Subject("artstore-admin")
 """Who starts what nobody has asked for."""
 
@@ -47,25 +47,46 @@ class Task:
 
 def report_as_json(report: ReconcileReport) -> dict[str, Any]:
     """A reconciliation's report as an operation keeps it: all counts, and the first findings."""
-    shown = report.findings[:FINDINGS]
     return {
         "started_at": report.started_at.isoformat(),
         "finished_at": report.finished_at.isoformat(),
         "thorough": report.thorough,
         "files": report.files,
         "counts": {issue.value: count for issue, count in report.counts.items()},
-        "findings": [
-            {
-                "issue": each.issue.value,
-                "path": each.path,
-                "file_id": each.file_id,
-                "detail": each.detail,
-                "quarantine_item": each.set_aside,
-            }
-            for each in shown
-        ],
-        "omitted": report.omitted + len(report.findings) - len(shown),
+        **_shown(report),
         "corrected": report.corrected,
+    }
+
+
+def scrub_as_json(report: ScrubReport) -> dict[str, Any]:
+    """A scrub's report in the same way."""
+    return {
+        "started_at": report.started_at.isoformat(),
+        "finished_at": report.finished_at.isoformat(),
+        "files": report.files,
+        "bytes": report.size,
+        "counts": {issue.value: count for issue, count in report.counts.items()},
+        **_shown(report),
+        "restored": report.restored,
+        "failed": report.failed,
+    }
+
+
+def _shown(report: ReconcileReport | ScrubReport) -> dict[str, Any]:
+    shown = report.findings[:FINDINGS]
+    return {
+        "findings": list(map(_finding_as_json, shown)),
+        "omitted": report.omitted + len(report.findings) - len(shown),
+    }
+
+
+def _finding_as_json(finding: Finding) -> dict[str, Any]:
+    return {
+        "issue": finding.issue.value,
+        "path": finding.path,
+        "file_id": finding.file_id,
+        "detail": finding.detail,
+        "quarantine_item": finding.set_aside,
     }
 
 

@@ -22,7 +22,7 @@ from services.admin.ports.identity import (
     SessionStore,
     UserStore,
 )
-from services.admin.ports.work import Claims, FeedStore, OperationStore, Reconciling
+from services.admin.ports.work import Claims, FeedStore, OperationStore, Reconciling, Scrubbing
 from services.chassis.caller import Identity
 from services.model.elements import ElementAddress, ElementInfo, Mode
 from services.model.feed import Change, FeedPosition, FileListing
@@ -228,6 +228,7 @@ __all__ = [
     "OperationStore",
     "Passwords",
     "Reconciling",
+    "Scrubbing",
     "SecondFactors",
     "SessionStore",
     "UserStore",

@@ -13,7 +13,7 @@ from services.chassis.caller import Identity
 from services.model.elements import ElementAddress
 from services.model.feed import FeedPosition
 from services.model.ids import ElementId
-from services.model.maintenance import ReconcileProgress, ReconcileReport
+from services.model.maintenance import ReconcileProgress, ReconcileReport, ScrubProgress, ScrubReport
 from services.model.operations import (
     Operation,
     OperationFailure,
@@ -57,6 +57,17 @@ class Reconciling(Protocol):
         """How far it is, now and then, and last the report; of the one that runs already, if one does.
 
         `quick`: only sizes are compared. Raises `StorageUnavailable`, and what the element refuses with.
+        """
+        ...
+
+
+class Scrubbing(Protocol):
+    """Elements that read their bytes again."""
+
+    def scrub(self, address: ElementAddress, *, user: Identity) -> AsyncGenerator[ScrubProgress | ScrubReport, None]:
+        """How far it is, now and then, and last the report; of the one that runs already, if one does.
+
+        Raises `StorageUnavailable`, and what the element refuses with.
         """
         ...
 

@@ -9,12 +9,19 @@ from services.chassis.caller import Identity
 from services.model.elements import ElementAddress
 from services.model.files import FileAttributes
 from services.model.ids import FileId, QuarantineId
-from services.model.maintenance import QuarantineItem, ReconcileProgress, ReconcileReport, Verified
+from services.model.maintenance import (
+    QuarantineItem,
+    ReconcileProgress,
+    ReconcileReport,
+    ScrubProgress,
+    ScrubReport,
+    Verified,
+)
 from services.model.paging import Page, PageRequest
 
 
 class StorageKeeping:
-    """`ports.ElementKeeping` and `ports.Reconciling` by `clients.storage`."""
+    """`ports.ElementKeeping`, `ports.Reconciling` and `ports.Scrubbing` by `clients.storage`."""
 
     def __init__(self, pool: StoragePool) -> None:
         self._pool = pool
@@ -29,6 +36,9 @@ class StorageKeeping:
         self, address: ElementAddress, *, quick: bool, user: Identity
     ) -> AsyncGenerator[ReconcileProgress | ReconcileReport, None]:
         return self._pool.client(address).keeping.reconcile(quick=quick, on_behalf_of=user)
+
+    def scrub(self, address: ElementAddress, *, user: Identity) -> AsyncGenerator[ScrubProgress | ScrubReport, None]:
+        return self._pool.client(address).keeping.scrub(on_behalf_of=user)
 
     async def restore(self, address: ElementAddress, item_id: QuarantineId, *, user: Identity) -> FileAttributes:
         return await self._pool.client(address).keeping.restore(item_id, on_behalf_of=user)

@@ -99,6 +99,12 @@ class ElementMaintenanceServicer(maintenance_pb2_grpc.ElementMaintenanceServiceS
         operation, created = await self._started(OperationKind.RECONCILE, request.element_id, arguments, request.wait)
         return maintenance_pb2.ReconcileElementResponse(operation=wire.operation_to_proto(operation), created=created)
 
+    async def ScrubElement(
+        self, request: maintenance_pb2.ScrubElementRequest, context: Context
+    ) -> maintenance_pb2.ScrubElementResponse:
+        operation, created = await self._started(OperationKind.SCRUB, request.element_id, {}, request.wait)
+        return maintenance_pb2.ScrubElementResponse(operation=wire.operation_to_proto(operation), created=created)
+
     async def _started(
         self, kind: OperationKind, element_id: str, arguments: dict[str, Any], wait: Duration
     ) -> tuple[Operation, bool]:

@@ -108,6 +108,7 @@ class SyncElement:
         if walk.feed is not None:  # what has changed since then is told by the feed
             await self._feeds.begin(record.element_id, walk.feed)
         await self._elements.synced(record.element_id, self._clock.now())
+        await note(Progress(walk.tally.listed, walk.tally.listed), walk.to_json())
         return walk.tally.to_json()
 
     async def _require_same(self, record: ElementRecord) -> None:

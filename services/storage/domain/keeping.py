@@ -17,6 +17,7 @@ from enum import StrEnum
 from services.model.errors import FileDeleted, FileExpired
 from services.model.files import FileAttributes, FileStatus
 from services.model.ids import FileId
+from services.model.maintenance import Finding, Issue, Verified
 from services.storage.domain.documents import Document, write_time
 
 DAMAGE = "damage"
@@ -93,6 +94,17 @@ def marked(present: Document, examined: Document, actual: Actual | None, at: dat
         return present
     damage = {"found_at": write_time(at), "actual_sha256": actual.sha256 if actual else None}
     return _with(present, status, at, {} if status is FileStatus.ACTIVE else {DAMAGE: damage})
+
+
+def finding_of(found: Verified, path: str) -> Finding | None:
+    """What is to be told of a file at `path` after it was read again; None if it is well."""
+    if found.outcome is FileStatus.MISSING:
+        return Finding(Issue.MISSING, path, found.file.file_id, "there are no bytes beside its attributes")
+    if found.outcome is FileStatus.DAMAGED:
+        where = "are in the quarantine" if found.actual_sha256 is None else "were marked, and are not served"
+        detail = f"its bytes are not those of its attributes; they {where}"
+        return Finding(Issue.MISMATCH, path, found.file.file_id, detail)
+    return None
 
 
 def restored(found: Document, at: datetime) -> Document:

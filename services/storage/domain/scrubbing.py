@@ -51,6 +51,16 @@ def due(last: Round | None, now: datetime, period: timedelta) -> Round | None:
     return Round(now, before=last.began_at) if now - last.began_at >= period or now < last.began_at else None
 
 
+def anew(last: Round | None, now: datetime) -> Round:
+    """The round that somebody asks for: every file is read once more, those included that the present one has read.
+
+    What counts as read before is what the last whole round has read; a file that was read by itself is known anyhow.
+    """
+    if last is None:
+        return Round(now)
+    return Round(now, before=last.began_at if last.complete else last.before)
+
+
 def verified_at(last: Round | None, file_id: FileId, known: datetime) -> datetime:
     """When a file was last known to be well. `known`: when it was stored, or read by itself."""
     floor = last.floor(file_id) if last else None

@@ -13,12 +13,13 @@ from artstore.storage.v1 import control_pb2, control_pb2_grpc
 from clients import wire
 from services.chassis.caller import caller
 from services.model.ids import parse_file_id, parse_quarantine_id
-from services.model.maintenance import ReconcileReport
+from services.model.maintenance import ReconcileReport, ScrubReport
 from services.storage.domain.modes import Operation
 from services.storage.rpc.metrics import CollectPass, counted
 from services.storage.usecases.describe_element import DescribeElement
 from services.storage.usecases.quarantine import ListQuarantine, RestoreQuarantined
 from services.storage.usecases.reconciling import Reconciling
+from services.storage.usecases.scrubbing import Scrubbings
 from services.storage.usecases.transition_mode import TransitionMode
 from services.storage.usecases.verify_file import VerifyFile
 
@@ -34,6 +35,7 @@ class Control:
     collect: CollectPass
     verify: VerifyFile
     reconciling: Reconciling
+    scrubbing: Scrubbings
     list_quarantine: ListQuarantine
     restore: RestoreQuarantined
 
@@ -81,6 +83,16 @@ class StorageControlServicer(control_pb2_grpc.StorageControlServiceServicer):
                     yield control_pb2.ReconcileResponse(report=wire.report_to_proto(frame))
                 else:
                     yield control_pb2.ReconcileResponse(progress=wire.progress_to_proto(frame))
+
+    async def RunScrub(
+        self, request: control_pb2.RunScrubRequest, context: Context
+    ) -> AsyncIterator[control_pb2.RunScrubResponse]:
+        async with aclosing(self._can.scrubbing()) as frames:
+            async for frame in frames:
+                if isinstance(frame, ScrubReport):
+                    yield control_pb2.RunScrubResponse(report=wire.scrub_report_to_proto(frame))
+                else:
+                    yield control_pb2.RunScrubResponse(progress=wire.scrub_progress_to_proto(frame))
 
     async def ListQuarantine(
         self, request: control_pb2.ListQuarantineRequest, context: Context

@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from prometheus_client import Counter, Gauge, Histogram
 
 from services.chassis.logs import get_logger
+from services.model.clock import Clock
 from services.model.elements import Role
-from services.model.errors import ArtStoreError, FeedReset, ModeNotAllowed, StorageFull, StorageUnavailable
+from services.model.errors import ArtStoreError, FeedReset, ModeNotAllowed, StorageUnavailable
 from services.model.feed import Change, FeedPosition
 from services.model.files import FileStatus
-from services.model.maintenance import Collected, Issue, ReconcileReport
+from services.model.maintenance import Collected, Issue, ReconcileReport, ScrubReport
 from services.model.paging import PageRequest
 from services.storage.domain.modes import Operation
 from services.storage.ports import Uploads
@@ -22,7 +23,7 @@ from services.storage.usecases.describe_element import DescribeElement
 from services.storage.usecases.quarantine import ListQuarantine
 from services.storage.usecases.reconcile import Reconcile, Run
 from services.storage.usecases.resumable_uploads import ExpireUploads
-from services.storage.usecases.scrub import Scrub
+from services.storage.usecases.scrub import Scrub, ScrubRun
 
 log = get_logger(__name__)
 
@@ -47,6 +48,9 @@ RECONCILE_ISSUES = Counter("se_reconcile_issues_total", "What reconciliations fo
 RECONCILE_DURATION = Histogram(
     "se_reconcile_duration_seconds", "How long reconciliations took.", buckets=(0.1, 1, 10, 60, 600, 3600, 36000)
 )
+SCRUB_RUNS = Counter(
+    "se_scrub_runs_total", "Passes of the scrub: done or failed (an end of the process too).", ["result"]
+)
 SCRUB_FILES = Counter(
     "se_scrub_files_total",
     "Files that the scrub looked at: good; newly damaged, missing, restored; known to be bad; corrupt (their "
@@ -63,6 +67,7 @@ for _issue in Issue:
     RECONCILE_ISSUES.labels(_issue.value)
 for _result in ("done", "failed"):
     RECONCILE_RUNS.labels(_result)
+    SCRUB_RUNS.labels(_result)
 
 
 UPLOADS = Gauge("se_uploads_open", "Resumable uploads that are not completed.")
@@ -154,18 +159,19 @@ class ReconcilePass:
 
 
 class ScrubPass:
-    """The scrub from time to time: where the mode permits it, and once the index is there."""
+    """A pass of the scrub that shows in the metrics."""
 
-    def __init__(self, scrub: Scrub) -> None:
-        self._scrub = scrub
+    def __init__(self, scrub: Scrub, clock: Clock) -> None:
+        self._scrub, self._clock = scrub, clock
 
-    async def __call__(self) -> None:
+    async def __call__(self, run: ScrubRun) -> ScrubReport:
+        result = "failed"
         try:
-            await self._scrub(self._count)
-        except ModeNotAllowed:
-            return
-        except (StorageUnavailable, StorageFull) as error:
-            log.warning("the scrub stopped for now", reason=error.message)
+            await self._scrub(self._count, run)
+            result = "done"
+        finally:
+            SCRUB_RUNS.labels(result).inc()
+        return run.report(self._clock.now())
 
     def _count(self, result: str, size: int) -> None:
         SCRUB_FILES.labels(result).inc()

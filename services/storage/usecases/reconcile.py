@@ -12,7 +12,7 @@ from services.model.errors import ArtStoreError, FileDeleted, FileExpired, NotFo
 from services.model.files import FileStatus
 from services.model.ids import FileId, QuarantineId
 from services.model.maintenance import Finding, Issue, ReconcileProgress, ReconcileReport
-from services.storage.domain.keeping import JUDGED, Kind, Reason
+from services.storage.domain.keeping import JUDGED, Kind, Reason, finding_of
 from services.storage.domain.modes import PERMITTED, Operation
 from services.storage.domain.names import folder_of
 from services.storage.domain.surveying import Seen, Strange
@@ -140,11 +140,9 @@ class Reconcile:
             if seen.size != seen.document.attributes.size:
                 run.add(Finding(issue, path, file_id, f"it could not be looked into: {error.message}"))
             return
-        if found.outcome is FileStatus.MISSING:
-            run.add(Finding(Issue.MISSING, path, file_id, "there are no bytes beside its attributes"))
-        elif found.outcome is FileStatus.DAMAGED:
-            where = "are in the quarantine" if found.actual_sha256 is None else "were marked, and are not served"
-            run.add(Finding(Issue.MISMATCH, path, file_id, f"its bytes are not those of its attributes; they {where}"))
+        finding = finding_of(found, path)
+        if finding is not None:
+            run.add(finding)
 
     async def _unfounded(self, file_id: FileId, run: Run) -> None:
         if await self._finishing.run(self._keeping.forget(file_id)):

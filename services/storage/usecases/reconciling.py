@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import datetime, timedelta
 
@@ -11,10 +10,8 @@ from services.model.clock import Clock
 from services.model.errors import ArtStoreError, StorageUnavailable
 from services.model.maintenance import ReconcileProgress, ReconcileReport
 from services.storage.ports import Collections
+from services.storage.usecases.one_at_a_time import PROGRESS_EVERY, OneAtATime
 from services.storage.usecases.reconcile import Reconcile, Run
-
-PROGRESS_EVERY = 1.0
-"""Seconds between two words of how far it has come."""
 
 log = get_logger(__name__)
 
@@ -26,43 +23,17 @@ class Reconciling:
 
     def __init__(self, reconcile: Reconcile, one_pass: Pass, *, progress_every: float = PROGRESS_EVERY) -> None:
         """`one_pass`: `reconcile`, or something around it."""
-        self._reconcile, self._one_pass, self._progress_every = reconcile, one_pass, progress_every
-        self._running: tuple[Run, asyncio.Task[ReconcileReport]] | None = None
+        self._reconcile = reconcile
+        self._passes = OneAtATime(one_pass, _progress, name="reconciliation", every=progress_every)
+        self.stop = self._passes.stop
 
-    async def __call__(self, *, thorough: bool) -> AsyncGenerator[ReconcileProgress | ReconcileReport, None]:
+    def __call__(self, *, thorough: bool) -> AsyncGenerator[ReconcileProgress | ReconcileReport, None]:
         """How far it has come, now and then, and last the report. Raises as `Reconcile`."""
-        run, task = self._present() or self._start(thorough=thorough)
-        yield run.progress
-        while not (await asyncio.wait({task}, timeout=self._progress_every))[0]:
-            yield run.progress
-        yield await asyncio.shield(task)
+        return self._passes(lambda: self._reconcile.begin(thorough=thorough))
 
-    async def stop(self) -> None:
-        """End what runs; what it has begun to move is moved to its end."""
-        if self._running is not None:
-            _, task = self._running
-            task.cancel()
-            await asyncio.wait({task})
 
-    def _present(self) -> tuple[Run, asyncio.Task[ReconcileReport]] | None:
-        return self._running if self._running and not self._running[1].done() else None
-
-    def _start(self, *, thorough: bool) -> tuple[Run, asyncio.Task[ReconcileReport]]:
-        run = self._reconcile.begin(thorough=thorough)
-        task = asyncio.create_task(self._pass(run))
-        task.add_done_callback(lambda done: done.cancelled() or done.exception())  # told, though all may have left
-        self._running = run, task
-        return self._running
-
-    async def _pass(self, run: Run) -> ReconcileReport:
-        try:
-            return await self._one_pass(run)
-        except ArtStoreError as error:
-            log.warning("the reconciliation did not come to its end", reason=error.message)
-            raise
-        except Exception:
-            log.exception("the reconciliation did not come to its end")
-            raise
+def _progress(run: Run) -> ReconcileProgress:
+    return run.progress
 
 
 class ReconcileWhenDue:

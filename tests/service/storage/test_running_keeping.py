@@ -13,7 +13,7 @@ from services.model.errors import Conflict, FileDamaged, Forbidden, ModeNotAllow
 from services.model.feed import Change, ChangeKind, FeedPosition
 from services.model.files import FileStatus
 from services.model.ids import FileId, QuarantineId
-from services.model.maintenance import Issue, ReconcileProgress, ReconcileReport
+from services.model.maintenance import Issue, ReconcileProgress, ReconcileReport, ScrubProgress, ScrubReport
 from services.model.paging import PageRequest
 from tests.service.storage.conftest import eventually
 from tests.service.storage.test_running_modes import ANNA, DATA, Ground, upload
@@ -156,6 +156,29 @@ async def test_the_scrub_finds_damage_without_a_reader(ground: Ground) -> None:
         assert "se_scrub_oldest_unverified_seconds " in metrics
 
 
+async def test_the_scrub_on_request_finds_planted_damage_at_once(ground: Ground) -> None:
+    async with (
+        ground.running(SCRUB_PERIOD="7d") as element,
+        ground.asked(element) as admin,
+        ground.asked(element, "ingester") as ingester,
+    ):
+        good, wrong, gone = [await upload(ingester) for _ in range(3)]
+        data_of(element, wrong).write_bytes(b"#" + DATA[1:])
+        data_of(element, gone).unlink()
+        frames = [frame async for frame in admin.keeping.scrub(on_behalf_of=ANNA)]
+        report = frames[-1]
+        assert isinstance(report, ScrubReport)
+        assert frames[0] == ScrubProgress(0, 3, 0, 0)
+        assert {issue: count for issue, count in report.counts.items() if count} == {
+            Issue.MISMATCH: 1, Issue.MISSING: 1,
+        }  # fmt: skip
+        assert {each.file_id for each in report.findings} == {wrong, gone}
+        assert (await admin.file(wrong, on_behalf_of=ANNA)).status is FileStatus.DAMAGED
+        assert (await admin.file(gone, on_behalf_of=ANNA)).status is FileStatus.MISSING
+        assert await read(admin, good) == DATA
+        assert 'se_scrub_runs_total{result="done"}' in await element.process.metrics()
+
+
 async def test_who_may_ask(ground: Ground) -> None:
     async with ground.running("ar") as element, ground.asked(element) as admin, ground.asked(element, "query") as query:
         nobody = FileId("0198c0de-0000-7000-8000-000000000000")
@@ -164,10 +187,13 @@ async def test_who_may_ask(ground: Ground) -> None:
         with pytest.raises(ModeNotAllowed):
             await admin.keeping.restore(QuarantineId("20261121T034000_x"), on_behalf_of=ANNA)
         assert (await reconciled(admin)).files == 0
+        with pytest.raises(ModeNotAllowed):
+            await anext(aiter(admin.keeping.scrub(on_behalf_of=ANNA)))
         for refused in (
             query.keeping.quarantine(PageRequest(), on_behalf_of=ANNA),
             query.keeping.restore(QuarantineId("20261121T034000_x"), on_behalf_of=ANNA),
             anext(aiter(query.keeping.reconcile(on_behalf_of=ANNA))),
+            anext(aiter(query.keeping.scrub(on_behalf_of=ANNA))),
         ):
             with pytest.raises(Forbidden):
                 await refused

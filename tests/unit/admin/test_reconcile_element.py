@@ -1,4 +1,4 @@
-"""Having an element reconcile itself, as an operation."""
+"""Having an element reconcile itself, or read every byte again, as an operation."""
 
 from __future__ import annotations
 
@@ -10,11 +10,19 @@ import pytest
 
 from services.admin.domain.operations import FINDINGS, Task
 from services.admin.usecases.reconcile_element import ReconcileElement
+from services.admin.usecases.scrub_element import ScrubElement
 from services.chassis.caller import Identity
 from services.model.elements import ElementAddress
 from services.model.errors import NotFound, StorageUnavailable
 from services.model.ids import QuarantineId, Subject
-from services.model.maintenance import Finding, Issue, ReconcileProgress, ReconcileReport
+from services.model.maintenance import (
+    Finding,
+    Issue,
+    ReconcileProgress,
+    ReconcileReport,
+    ScrubProgress,
+    ScrubReport,
+)
 from services.model.operations import Operation, OperationId, OperationKind, OperationState, Progress
 from tests.doubles.admin_stores import MemoryElements
 from tests.support.admin_things import NOW, record
@@ -62,7 +70,7 @@ async def result_of(*told: ReconcileProgress | ReconcileReport) -> tuple[Mapping
 
 async def test_the_report_is_the_result_and_progress_is_told() -> None:
     result, notes = await result_of(ReconcileProgress(3, 7, 0), ReconcileProgress(8, 7, 1), REPORT)
-    assert notes == [Progress(3, 7), Progress(8, 8)]
+    assert notes == [Progress(3, 7), Progress(8, 8), Progress(8, 8)], "all is done at the end"
     assert (result["thorough"], result["files"], result["corrected"]) == (True, 7, 1)
     assert result["counts"] == {"orphaned": len(FOUND) + 2, "corrupt": 0}
 
@@ -93,3 +101,39 @@ async def test_the_element_is_asked_in_the_name_of_whoever_started_it(quick: boo
     assert user == Identity(Subject("somebody"), frozenset({"storage:write"}))
     with pytest.raises(NotFound):
         await ReconcileElement(elements=MemoryElements(), reconciling=reconciling)(task(), note)
+
+
+class FakeScrubbing:
+    """Fills `ports.Scrubbing`."""
+
+    def __init__(self, *told: ScrubProgress | ScrubReport) -> None:
+        self.told = told
+        self.asked: list[tuple[ElementAddress, Identity]] = []
+
+    async def scrub(
+        self, address: ElementAddress, *, user: Identity
+    ) -> AsyncGenerator[ScrubProgress | ScrubReport, None]:
+        self.asked.append((address, user))
+        for each in self.told:
+            yield each
+
+
+async def test_so_it_is_with_a_scrub() -> None:
+    notes: list[Progress] = []
+
+    async def note(progress: Progress, memory: Mapping[str, Any]) -> None:
+        notes.append(progress)
+
+    report = ScrubReport(
+        NOW, NOW + timedelta(seconds=3), files=6, size=600, counts={Issue.MISMATCH: 1}, findings=tuple(FOUND[:1]),
+        omitted=0, restored=2, failed=1,
+    )  # fmt: skip
+    scrubbing = FakeScrubbing(ScrubProgress(0, 9, 0, 0), ScrubProgress(7, 9, 600, 1), report)
+    result = await ScrubElement(elements=MemoryElements(ONE), scrubbing=scrubbing)(task(), note)
+    assert notes == [Progress(0, 9), Progress(7, 9), Progress(7, 7)]
+    assert (result["files"], result["bytes"], result["restored"], result["failed"]) == (6, 600, 2, 1)
+    assert result["counts"] == {"mismatch": 1}
+    assert [each["path"] for each in result["findings"]] == ["2026/0"]
+    assert scrubbing.asked == [(ONE.address, Identity(Subject("somebody"), frozenset({"storage:write"})))]
+    with pytest.raises(StorageUnavailable, match="without its report"):
+        await ScrubElement(elements=MemoryElements(ONE), scrubbing=FakeScrubbing())(task(), note)

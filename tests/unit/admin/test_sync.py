@@ -281,7 +281,7 @@ async def test_an_interrupted_sync_goes_on_where_it_stood(house: House) -> None:
     await house.registered(gone)
     await house.holds(*rest, known=False)
     whole = await house()
-    assert [progress.done for progress, _ in house.notes] == [2, 4]
+    assert [(progress.done, progress.total) for progress, _ in house.notes] == [(2, 6), (4, 6), (6, 6)]
     house.registry.rows = {gone.file_id: Entry(house.one.element_id, gone)}
     memory, house.peer.listings = house.notes[0][1], 0
     await house.registered(*(rest[:2]))

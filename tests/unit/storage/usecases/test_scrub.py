@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from datetime import timedelta
 from pathlib import Path
@@ -12,9 +13,12 @@ from services.model.elements import Mode
 from services.model.errors import ModeNotAllowed, StorageUnavailable
 from services.model.files import FileStatus
 from services.model.ids import FileId
-from services.storage.domain.scrubbing import Round, due, verified_at
+from services.model.maintenance import Issue, ScrubProgress, ScrubReport
+from services.storage.domain.scrubbing import Round, anew, due, verified_at
 from services.storage.store.element import Element
 from services.storage.usecases.pace import RatePace
+from services.storage.usecases.scrub import ScrubRun
+from services.storage.usecases.scrubbing import Scrubbings
 from services.storage.usecases.verify_file import at_once
 from tests.doubles.clock import FakeClock
 from tests.doubles.documents import new_id
@@ -150,6 +154,87 @@ async def test_damage_of_bytes_and_of_attributes_is_found_in_one_pass(tmp_path: 
         assert [result for result, _ in told] == ["known", "known", "corrupt", "good", "good"]
 
 
+def asking(keeper: Keeper) -> Scrubbings:
+    async def one_pass(run: ScrubRun) -> ScrubReport:
+        await keeper.scrub(None, run)
+        return run.report(keeper.clock.now())
+
+    return Scrubbings(keeper.scrub, one_pass, progress_every=0.001)
+
+
+async def frames_of(scrubbings: Scrubbings) -> tuple[list[ScrubProgress], ScrubReport]:
+    frames = [frame async for frame in scrubbings()]
+    report = frames.pop()
+    assert isinstance(report, ScrubReport)
+    return [frame for frame in frames if isinstance(frame, ScrubProgress)], report
+
+
+async def test_on_request_every_file_is_read_again_however_recently_that_was(tmp_path: Path) -> None:
+    clock = FakeClock(NOW)
+    async with opened(tmp_path, clock=clock) as element:
+        keeper = Keeper(element, clock)
+        ids = await filled(element, 4)
+        clock.advance(HOUR)
+        await keeper.scrub()
+        clock.advance(60)
+        data_of(tmp_path, ids[2]).write_bytes(b"?" * 100)
+        assert await keeper.scrub() is None, "by itself it waits for its time"
+        progress, report = await frames_of(asking(keeper))
+        assert (report.files, report.size, report.failed, report.omitted) == (4, 400, 0, 0)
+        assert {issue: count for issue, count in report.counts.items() if count} == {Issue.MISMATCH: 1}
+        assert [(each.issue, each.file_id) for each in report.findings] == [(Issue.MISMATCH, ids[2])]
+        assert report.findings[0].path.startswith("2026/")
+        assert (progress[0], progress[-1]) == (ScrubProgress(0, 4, 0, 0), ScrubProgress(4, 4, 400, 1))
+        assert (await element.files.find(ids[2])).attributes.status is FileStatus.DAMAGED
+        assert await element.scrubbing.round() == Round(clock.now(), before=NOW + HOUR, complete=True)
+        clock.advance(60)
+        _, report = await frames_of(asking(keeper))
+        assert report.counts[Issue.MISMATCH] == 1, "what is known is told again"
+
+
+async def test_whoever_asks_while_it_runs_by_itself_is_told_of_that_pass(tmp_path: Path) -> None:
+    clock, may_go_on = FakeClock(NOW), asyncio.Event()
+
+    async def held(size: int) -> None:
+        await may_go_on.wait()
+
+    async with opened(tmp_path, clock=clock) as element:
+        await filled(element, 3)
+        clock.advance(HOUR)
+        scrubbings = asking(Keeper(element, clock, pace=held))
+        by_itself = asyncio.create_task(scrubbings.when_due())
+        await asyncio.sleep(0)
+        asked = [asyncio.create_task(frames_of(scrubbings)) for _ in range(2)]
+        await asyncio.sleep(0.05)
+        may_go_on.set()
+        (_, one), (_, other) = await asyncio.gather(*asked)
+        await by_itself
+        assert one is other
+        assert one.files == 3
+        assert await element.scrubbing.round() == Round(NOW + HOUR, complete=True)
+
+
+async def test_on_request_too_it_does_not_run_in_ar_and_stops_with_the_element(tmp_path: Path) -> None:
+    clock = FakeClock(NOW)
+
+    async def for_ever(size: int) -> None:
+        await asyncio.Event().wait()
+
+    async with opened(tmp_path, clock=clock) as element:
+        await filled(element, 1)
+        clock.advance(HOUR)
+        in_ar = asking(Keeper(element, clock, mode=Mode.AR))
+        with pytest.raises(ModeNotAllowed):
+            await frames_of(in_ar)
+        await in_ar.when_due()
+        scrubbings = asking(Keeper(element, clock, pace=for_ever))
+        asked = asyncio.create_task(frames_of(scrubbings))
+        await asyncio.sleep(0.01)
+        await scrubbings.stop()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+
+
 async def test_it_waits_for_the_index_and_does_not_run_in_ar(tmp_path: Path) -> None:
     clock = FakeClock(NOW)
     async with opened(tmp_path, clock=clock, indexed=False) as element:
@@ -192,6 +277,13 @@ def test_rounds_follow_the_period_and_no_clock_stops_them() -> None:
     assert due(done, NOW + WEEK - timedelta(seconds=1), WEEK) is None
     assert due(done, NOW + WEEK, WEEK) == Round(NOW + WEEK, before=NOW)
     assert due(done, NOW - HOUR, WEEK) == Round(NOW - HOUR, before=NOW)
+
+
+def test_a_round_that_is_asked_for_forgets_nothing_that_a_whole_one_has_read() -> None:
+    assert anew(None, NOW) == Round(NOW)
+    assert anew(Round(NOW, complete=True), NOW + HOUR) == Round(NOW + HOUR, before=NOW)
+    interrupted = Round(NOW, before=NOW - WEEK, after=FILE_ID)
+    assert anew(interrupted, NOW + HOUR) == Round(NOW + HOUR, before=NOW - WEEK)
 
 
 def test_when_a_file_was_verified_follows_from_the_round() -> None:

@@ -246,6 +246,62 @@ class ReconcileElementResponse(_message.Message):
 Global___ReconcileElementResponse: _TypeAlias = ReconcileElementResponse  # noqa: Y015
 
 @_typing.final
+class ScrubElementRequest(_message.Message):
+    """Starts a scrub."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ELEMENT_ID_FIELD_NUMBER: _builtins.int
+    WAIT_FIELD_NUMBER: _builtins.int
+    element_id: _builtins.str
+    """UUID of the registration."""
+    @_builtins.property
+    def wait(self) -> _duration_pb2.Duration:
+        """How long to wait for its end, at most 60 s; unset: not at all."""
+
+    def __init__(
+        self,
+        *,
+        element_id: _builtins.str = ...,
+        wait: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["wait", b"wait"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["element_id", b"element_id", "wait", b"wait"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScrubElementRequest: _TypeAlias = ScrubElementRequest  # noqa: Y015
+
+@_typing.final
+class ScrubElementResponse(_message.Message):
+    """The scrub."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OPERATION_FIELD_NUMBER: _builtins.int
+    CREATED_FIELD_NUMBER: _builtins.int
+    created: _builtins.bool
+    """Whether it was started by this call."""
+    @_builtins.property
+    def operation(self) -> _operations_pb2.Operation:
+        """As it is now."""
+
+    def __init__(
+        self,
+        *,
+        operation: _operations_pb2.Operation | None = ...,
+        created: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["operation", b"operation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created", b"created", "operation", b"operation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScrubElementResponse: _TypeAlias = ScrubElementResponse  # noqa: Y015
+
+@_typing.final
 class SyncElementRequest(_message.Message):
     """Starts a full sync."""
 

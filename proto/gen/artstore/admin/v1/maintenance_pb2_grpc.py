@@ -170,6 +170,11 @@ class ElementMaintenanceServiceStub:
                 request_serializer=artstore_dot_admin_dot_v1_dot_maintenance__pb2.ReconcileElementRequest.SerializeToString,
                 response_deserializer=artstore_dot_admin_dot_v1_dot_maintenance__pb2.ReconcileElementResponse.FromString,
                 _registered_method=True)
+        self.ScrubElement = channel.unary_unary(
+                '/artstore.admin.v1.ElementMaintenanceService/ScrubElement',
+                request_serializer=artstore_dot_admin_dot_v1_dot_maintenance__pb2.ScrubElementRequest.SerializeToString,
+                response_deserializer=artstore_dot_admin_dot_v1_dot_maintenance__pb2.ScrubElementResponse.FromString,
+                _registered_method=True)
         self.SyncElement = channel.unary_unary(
                 '/artstore.admin.v1.ElementMaintenanceService/SyncElement',
                 request_serializer=artstore_dot_admin_dot_v1_dot_maintenance__pb2.SyncElementRequest.SerializeToString,
@@ -203,6 +208,14 @@ class ElementMaintenanceServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ScrubElement(self, request, context):
+        """Starts a scrub: the element reads every byte again, as fast as it may. While one runs it is that one. To cancel the
+        operation stops the waiting; the element goes on. NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SyncElement(self, request, context):
         """Starts a full sync: the registry is compared with all that the element holds. While one runs it is that one.
         NOT_FOUND.
@@ -228,6 +241,11 @@ def add_ElementMaintenanceServiceServicer_to_server(servicer, server):
                     servicer.ReconcileElement,
                     request_deserializer=artstore_dot_admin_dot_v1_dot_maintenance__pb2.ReconcileElementRequest.FromString,
                     response_serializer=artstore_dot_admin_dot_v1_dot_maintenance__pb2.ReconcileElementResponse.SerializeToString,
+            ),
+            'ScrubElement': grpc.unary_unary_rpc_method_handler(
+                    servicer.ScrubElement,
+                    request_deserializer=artstore_dot_admin_dot_v1_dot_maintenance__pb2.ScrubElementRequest.FromString,
+                    response_serializer=artstore_dot_admin_dot_v1_dot_maintenance__pb2.ScrubElementResponse.SerializeToString,
             ),
             'SyncElement': grpc.unary_unary_rpc_method_handler(
                     servicer.SyncElement,
@@ -317,6 +335,33 @@ class ElementMaintenanceService:
             '/artstore.admin.v1.ElementMaintenanceService/ReconcileElement',
             artstore_dot_admin_dot_v1_dot_maintenance__pb2.ReconcileElementRequest.SerializeToString,
             artstore_dot_admin_dot_v1_dot_maintenance__pb2.ReconcileElementResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ScrubElement(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/artstore.admin.v1.ElementMaintenanceService/ScrubElement',
+            artstore_dot_admin_dot_v1_dot_maintenance__pb2.ScrubElementRequest.SerializeToString,
+            artstore_dot_admin_dot_v1_dot_maintenance__pb2.ScrubElementResponse.FromString,
             options,
             channel_credentials,
             insecure,

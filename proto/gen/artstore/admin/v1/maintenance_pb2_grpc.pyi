@@ -84,6 +84,10 @@ class ElementMaintenanceServiceStub:
     """Starts a reconciliation: the element compares attributes, bytes and index. While one runs it is that one. To cancel
     the operation stops the waiting; the element goes on. NOT_FOUND.
     """
+    ScrubElement: _grpc.UnaryUnaryMultiCallable[_maintenance_pb2.ScrubElementRequest, _maintenance_pb2.ScrubElementResponse]
+    """Starts a scrub: the element reads every byte again, as fast as it may. While one runs it is that one. To cancel the
+    operation stops the waiting; the element goes on. NOT_FOUND.
+    """
     SyncElement: _grpc.UnaryUnaryMultiCallable[_maintenance_pb2.SyncElementRequest, _maintenance_pb2.SyncElementResponse]
     """Starts a full sync: the registry is compared with all that the element holds. While one runs it is that one.
     NOT_FOUND.
@@ -101,6 +105,10 @@ class ElementMaintenanceServiceAsyncStub(ElementMaintenanceServiceStub):
     ReconcileElement: _aio.UnaryUnaryMultiCallable[_maintenance_pb2.ReconcileElementRequest, _maintenance_pb2.ReconcileElementResponse]  # type: ignore[assignment]
     """Starts a reconciliation: the element compares attributes, bytes and index. While one runs it is that one. To cancel
     the operation stops the waiting; the element goes on. NOT_FOUND.
+    """
+    ScrubElement: _aio.UnaryUnaryMultiCallable[_maintenance_pb2.ScrubElementRequest, _maintenance_pb2.ScrubElementResponse]  # type: ignore[assignment]
+    """Starts a scrub: the element reads every byte again, as fast as it may. While one runs it is that one. To cancel the
+    operation stops the waiting; the element goes on. NOT_FOUND.
     """
     SyncElement: _aio.UnaryUnaryMultiCallable[_maintenance_pb2.SyncElementRequest, _maintenance_pb2.SyncElementResponse]  # type: ignore[assignment]
     """Starts a full sync: the registry is compared with all that the element holds. While one runs it is that one.
@@ -134,6 +142,16 @@ class ElementMaintenanceServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_maintenance_pb2.ReconcileElementResponse, _abc.Awaitable[_maintenance_pb2.ReconcileElementResponse]]:
         """Starts a reconciliation: the element compares attributes, bytes and index. While one runs it is that one. To cancel
         the operation stops the waiting; the element goes on. NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def ScrubElement(
+        self,
+        request: _maintenance_pb2.ScrubElementRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_maintenance_pb2.ScrubElementResponse, _abc.Awaitable[_maintenance_pb2.ScrubElementResponse]]:
+        """Starts a scrub: the element reads every byte again, as fast as it may. While one runs it is that one. To cancel the
+        operation stops the waiting; the element goes on. NOT_FOUND.
         """
 
     @_abc_1.abstractmethod

@@ -33,6 +33,8 @@ class _OperationKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Operati
     """The registry is compared with all that an element holds."""
     OPERATION_KIND_RECONCILE: _OperationKind.ValueType  # 2
     """An element compares its attribute files with its file system."""
+    OPERATION_KIND_SCRUB: _OperationKind.ValueType  # 3
+    """An element reads every byte again."""
 
 class OperationKind(_OperationKind, metaclass=_OperationKindEnumTypeWrapper):
     """What is done."""
@@ -43,6 +45,8 @@ OPERATION_KIND_SYNC: OperationKind.ValueType  # 1
 """The registry is compared with all that an element holds."""
 OPERATION_KIND_RECONCILE: OperationKind.ValueType  # 2
 """An element compares its attribute files with its file system."""
+OPERATION_KIND_SCRUB: OperationKind.ValueType  # 3
+"""An element reads every byte again."""
 Global___OperationKind: _TypeAlias = OperationKind  # noqa: Y015
 
 class _OperationState:

@@ -244,6 +244,55 @@ class ReconcileResponse(_message.Message):
 Global___ReconcileResponse: _TypeAlias = ReconcileResponse  # noqa: Y015
 
 @_typing.final
+class RunScrubRequest(_message.Message):
+    """Asks for every byte to be read again."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RunScrubRequest: _TypeAlias = RunScrubRequest  # noqa: Y015
+
+@_typing.final
+class RunScrubResponse(_message.Message):
+    """One frame of a scrub."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROGRESS_FIELD_NUMBER: _builtins.int
+    REPORT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def progress(self) -> _keeping_pb2.ScrubProgress:
+        """Now and then: how far it has come."""
+
+    @_builtins.property
+    def report(self) -> _keeping_pb2.ScrubReport:
+        """Last: what was found."""
+
+    def __init__(
+        self,
+        *,
+        progress: _keeping_pb2.ScrubProgress | None = ...,
+        report: _keeping_pb2.ScrubReport | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["frame", b"frame", "progress", b"progress", "report", b"report"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["frame", b"frame", "progress", b"progress", "report", b"report"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_frame: _TypeAlias = _typing.Literal["progress", "report"]  # noqa: Y015
+    _WhichOneofArgType_frame: _TypeAlias = _typing.Literal["frame", b"frame"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_frame) -> _WhichOneofReturnType_frame | None: ...
+
+Global___RunScrubResponse: _TypeAlias = RunScrubResponse  # noqa: Y015
+
+@_typing.final
 class ListQuarantineRequest(_message.Message):
     """Asks for a page of the quarantine."""
 

@@ -55,6 +55,11 @@ class StorageControlServiceStub:
                 request_serializer=artstore_dot_storage_dot_v1_dot_control__pb2.ReconcileRequest.SerializeToString,
                 response_deserializer=artstore_dot_storage_dot_v1_dot_control__pb2.ReconcileResponse.FromString,
                 _registered_method=True)
+        self.RunScrub = channel.unary_stream(
+                '/artstore.storage.v1.StorageControlService/RunScrub',
+                request_serializer=artstore_dot_storage_dot_v1_dot_control__pb2.RunScrubRequest.SerializeToString,
+                response_deserializer=artstore_dot_storage_dot_v1_dot_control__pb2.RunScrubResponse.FromString,
+                _registered_method=True)
         self.ListQuarantine = channel.unary_unary(
                 '/artstore.storage.v1.StorageControlService/ListQuarantine',
                 request_serializer=artstore_dot_storage_dot_v1_dot_control__pb2.ListQuarantineRequest.SerializeToString,
@@ -105,6 +110,15 @@ class StorageControlServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RunScrub(self, request, context):
+        """Reads every byte again, in a round that begins now, at no more than SE_SCRUB_RATE; writes down and sets aside what is
+        damaged. Sends how far it has come, about every second, and last the report. While one runs, everybody who asks is
+        told of that one; it goes on when they leave. MODE_NOT_ALLOWED, STORAGE_FULL, STORAGE_UNAVAILABLE.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListQuarantine(self, request, context):
         """What was set aside, oldest first.
         """
@@ -142,6 +156,11 @@ def add_StorageControlServiceServicer_to_server(servicer, server):
                     servicer.Reconcile,
                     request_deserializer=artstore_dot_storage_dot_v1_dot_control__pb2.ReconcileRequest.FromString,
                     response_serializer=artstore_dot_storage_dot_v1_dot_control__pb2.ReconcileResponse.SerializeToString,
+            ),
+            'RunScrub': grpc.unary_stream_rpc_method_handler(
+                    servicer.RunScrub,
+                    request_deserializer=artstore_dot_storage_dot_v1_dot_control__pb2.RunScrubRequest.FromString,
+                    response_serializer=artstore_dot_storage_dot_v1_dot_control__pb2.RunScrubResponse.SerializeToString,
             ),
             'ListQuarantine': grpc.unary_unary_rpc_method_handler(
                     servicer.ListQuarantine,
@@ -263,6 +282,33 @@ class StorageControlService:
             '/artstore.storage.v1.StorageControlService/Reconcile',
             artstore_dot_storage_dot_v1_dot_control__pb2.ReconcileRequest.SerializeToString,
             artstore_dot_storage_dot_v1_dot_control__pb2.ReconcileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RunScrub(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/artstore.storage.v1.StorageControlService/RunScrub',
+            artstore_dot_storage_dot_v1_dot_control__pb2.RunScrubRequest.SerializeToString,
+            artstore_dot_storage_dot_v1_dot_control__pb2.RunScrubResponse.FromString,
             options,
             channel_credentials,
             insecure,

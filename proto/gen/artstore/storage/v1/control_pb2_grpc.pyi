@@ -51,6 +51,11 @@ class StorageControlServiceStub:
     it has come, about every second, and last the report. While one runs, everybody who asks is told of that one; it
     goes on when they leave. STORAGE_UNAVAILABLE.
     """
+    RunScrub: _grpc.UnaryStreamMultiCallable[_control_pb2.RunScrubRequest, _control_pb2.RunScrubResponse]
+    """Reads every byte again, in a round that begins now, at no more than SE_SCRUB_RATE; writes down and sets aside what is
+    damaged. Sends how far it has come, about every second, and last the report. While one runs, everybody who asks is
+    told of that one; it goes on when they leave. MODE_NOT_ALLOWED, STORAGE_FULL, STORAGE_UNAVAILABLE.
+    """
     ListQuarantine: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListQuarantineRequest, _control_pb2.ListQuarantineResponse]
     """What was set aside, oldest first."""
     RestoreQuarantined: _grpc.UnaryUnaryMultiCallable[_control_pb2.RestoreQuarantinedRequest, _control_pb2.RestoreQuarantinedResponse]
@@ -80,6 +85,11 @@ class StorageControlServiceAsyncStub(StorageControlServiceStub):
     """Compares attributes, bytes and index, sets aside what is orphaned, corrupt or duplicate, and reports. Sends how far
     it has come, about every second, and last the report. While one runs, everybody who asks is told of that one; it
     goes on when they leave. STORAGE_UNAVAILABLE.
+    """
+    RunScrub: _aio.UnaryStreamMultiCallable[_control_pb2.RunScrubRequest, _control_pb2.RunScrubResponse]  # type: ignore[assignment]
+    """Reads every byte again, in a round that begins now, at no more than SE_SCRUB_RATE; writes down and sets aside what is
+    damaged. Sends how far it has come, about every second, and last the report. While one runs, everybody who asks is
+    told of that one; it goes on when they leave. MODE_NOT_ALLOWED, STORAGE_FULL, STORAGE_UNAVAILABLE.
     """
     ListQuarantine: _aio.UnaryUnaryMultiCallable[_control_pb2.ListQuarantineRequest, _control_pb2.ListQuarantineResponse]  # type: ignore[assignment]
     """What was set aside, oldest first."""
@@ -131,6 +141,17 @@ class StorageControlServiceServicer(metaclass=_abc_1.ABCMeta):
         """Compares attributes, bytes and index, sets aside what is orphaned, corrupt or duplicate, and reports. Sends how far
         it has come, about every second, and last the report. While one runs, everybody who asks is told of that one; it
         goes on when they leave. STORAGE_UNAVAILABLE.
+        """
+
+    @_abc_1.abstractmethod
+    def RunScrub(
+        self,
+        request: _control_pb2.RunScrubRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_control_pb2.RunScrubResponse], _abc.AsyncIterator[_control_pb2.RunScrubResponse]]:
+        """Reads every byte again, in a round that begins now, at no more than SE_SCRUB_RATE; writes down and sets aside what is
+        damaged. Sends how far it has come, about every second, and last the report. While one runs, everybody who asks is
+        told of that one; it goes on when they leave. MODE_NOT_ALLOWED, STORAGE_FULL, STORAGE_UNAVAILABLE.
         """
 
     @_abc_1.abstractmethod

@@ -262,6 +262,102 @@ class ReconcileReport(_message.Message):
 Global___ReconcileReport: _TypeAlias = ReconcileReport  # noqa: Y015
 
 @_typing.final
+class ScrubProgress(_message.Message):
+    """How far a pass of the scrub has come."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DONE_FIELD_NUMBER: _builtins.int
+    TOTAL_FIELD_NUMBER: _builtins.int
+    SIZE_FIELD_NUMBER: _builtins.int
+    ISSUES_FIELD_NUMBER: _builtins.int
+    done: _builtins.int
+    """Files whose turn it was."""
+    total: _builtins.int
+    """Files that there are to read, as far as is known."""
+    size: _builtins.int
+    """Bytes read."""
+    issues: _builtins.int
+    """Things found so far."""
+    def __init__(
+        self,
+        *,
+        done: _builtins.int = ...,
+        total: _builtins.int = ...,
+        size: _builtins.int = ...,
+        issues: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["done", b"done", "issues", b"issues", "size", b"size", "total", b"total"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScrubProgress: _TypeAlias = ScrubProgress  # noqa: Y015
+
+@_typing.final
+class ScrubReport(_message.Message):
+    """What a pass of the scrub found."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STARTED_AT_FIELD_NUMBER: _builtins.int
+    FINISHED_AT_FIELD_NUMBER: _builtins.int
+    FILES_FIELD_NUMBER: _builtins.int
+    SIZE_FIELD_NUMBER: _builtins.int
+    COUNTS_FIELD_NUMBER: _builtins.int
+    FINDINGS_FIELD_NUMBER: _builtins.int
+    OMITTED_FIELD_NUMBER: _builtins.int
+    RESTORED_FIELD_NUMBER: _builtins.int
+    FAILED_FIELD_NUMBER: _builtins.int
+    files: _builtins.int
+    """Files read."""
+    size: _builtins.int
+    """Bytes read."""
+    omitted: _builtins.int
+    """Things that are counted and not listed."""
+    restored: _builtins.int
+    """Files whose right bytes were there again."""
+    failed: _builtins.int
+    """Files that could not be judged."""
+    @_builtins.property
+    def started_at(self) -> _timestamp_pb2.Timestamp:
+        """When it began."""
+
+    @_builtins.property
+    def finished_at(self) -> _timestamp_pb2.Timestamp:
+        """When it ended."""
+
+    @_builtins.property
+    def counts(self) -> _containers.RepeatedCompositeFieldContainer[Global___IssueCount]:
+        """Every kind, what was known before included, those that were not found with 0."""
+
+    @_builtins.property
+    def findings(self) -> _containers.RepeatedCompositeFieldContainer[Global___Finding]:
+        """The first things found, at most 1000."""
+
+    def __init__(
+        self,
+        *,
+        started_at: _timestamp_pb2.Timestamp | None = ...,
+        finished_at: _timestamp_pb2.Timestamp | None = ...,
+        files: _builtins.int = ...,
+        size: _builtins.int = ...,
+        counts: _abc.Iterable[Global___IssueCount] | None = ...,
+        findings: _abc.Iterable[Global___Finding] | None = ...,
+        omitted: _builtins.int = ...,
+        restored: _builtins.int = ...,
+        failed: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["finished_at", b"finished_at", "started_at", b"started_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["counts", b"counts", "failed", b"failed", "files", b"files", "findings", b"findings", "finished_at", b"finished_at", "omitted", b"omitted", "restored", b"restored", "size", b"size", "started_at", b"started_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ScrubReport: _TypeAlias = ScrubReport  # noqa: Y015
+
+@_typing.final
 class QuarantineItem(_message.Message):
     """Something that was set aside."""
 
