@@ -299,7 +299,7 @@ class Files(Protocol):
         ...
 
     def ended(self, at: datetime) -> AsyncIterator[FileId]:
-        """Files that are deleted, expired, or active with an end not later than `at`; each has to be looked at again.
+        """Files that are deleted, expired, or have an end not later than `at`; each has to be looked at again.
 
         Raises `StorageUnavailable` while the index is incomplete.
         """

@@ -120,8 +120,10 @@ class MemoryFiles:
         if not self.index_complete:
             raise StorageUnavailable("the index is being made")
         over = {FileStatus.DELETED, FileStatus.EXPIRED}
-        for file_id in [key for key, each in self.documents.items() if each.attributes.status_at(at) in over]:
-            yield file_id
+        files = [each.attributes for each in self.documents.values()]
+        for file in files:
+            if file.status in over or (file.expires_at is not None and at >= file.expires_at):
+                yield file.file_id
 
     async def destroy(self, file_id: FileId, decide: Callable[[Document], Destroyed | None]) -> Destroyed | None:
         line = decide(await self.find(file_id))

@@ -4,6 +4,11 @@ Nothing that is kept is ever removed by a clock that jumped. A pass does nothing
 5 minutes further than the monotonic clock since the pass before, or lies more than 7 days after the last pass that is
 written down in `gc.json` (after a reboot there is no other witness). It waits until the clock is right again, or until
 somebody says that it is.
+
+A draft whose bytes are damaged or missing ends in its time like any other: its attributes, whose seal is checked, say
+when, and a draft that cannot be read any more is no reason to keep what had to disappear. What cannot be trusted are
+attributes whose seal does not fit: nothing follows from them, and their file stays. Bytes that were set aside stay in
+the quarantine until somebody removes them.
 """
 
 from __future__ import annotations
@@ -49,7 +54,7 @@ def doubt(now: Reading, *, before: Reading | None, written: datetime) -> str:
 def expired(document: Document, at: datetime) -> FileAttributes:
     """The attributes after a file's end was written down; those themselves if there is nothing to write."""
     file = document.attributes
-    if file.status is not FileStatus.ACTIVE or file.status_at(at) is not FileStatus.EXPIRED or _kept(document):
+    if file.status in ENDED or file.expires_at is None or at < file.expires_at or _kept(document):
         return file
     at = at.replace(microsecond=at.microsecond // 1000 * 1000)
     return replace(file, revision=file.revision + 1, updated_at=at, status=FileStatus.EXPIRED)

@@ -46,9 +46,16 @@ ON CONFLICT (file_id) DO UPDATE SET storage_filename = excluded.storage_filename
 WHERE excluded.revision >= files.revision
 """
 _EXPIRING = """
-SELECT expires_ms, file_id FROM files
-WHERE status = 'active' AND expires_ms IS NOT NULL AND expires_ms <= ? AND (expires_ms, file_id) > (?, ?)
-ORDER BY expires_ms, file_id LIMIT ?
+SELECT * FROM (
+    SELECT expires_ms, file_id FROM files
+    WHERE status = 'active' AND expires_ms IS NOT NULL AND expires_ms <= ?1 AND (expires_ms, file_id) > (?2, ?3)
+    ORDER BY expires_ms, file_id LIMIT ?4
+) UNION ALL SELECT * FROM (
+    SELECT expires_ms, file_id FROM files
+    WHERE status IN ('damaged', 'missing') AND expires_ms <= ?1 AND (expires_ms, file_id) > (?2, ?3)
+    ORDER BY expires_ms, file_id LIMIT ?4
+)
+ORDER BY expires_ms, file_id LIMIT ?4
 """
 _ENDED = """
 SELECT file_id FROM files WHERE status IN ('deleted', 'expired') AND file_id > ? ORDER BY file_id LIMIT ?
@@ -289,7 +296,10 @@ class Index:
         return [(row[-1], _destroyed(row)) for row in self._rows(_DESTROYED_PAGE, (*last, limit))]
 
     def expiring(self, until: datetime, after: tuple[int, FileId] | None, limit: int) -> list[tuple[int, FileId]]:
-        """Active files whose end is not later than `until`, each with its end in milliseconds. Raises `IndexFailed`."""
+        """Files that have not ended and whose end is not later than `until`, with it in milliseconds.
+
+        Raises `IndexFailed`.
+        """
         last = (after[0], _key(after[1])) if after else (-(2**63), b"")
         rows = self._rows(_EXPIRING, (_milliseconds(until), *last, limit))
         return [(end, _id(key)) for end, key in rows]

@@ -11,7 +11,7 @@ from services.model.errors import FileDamaged, FileDeleted, FileExpired, NotFoun
 from services.model.files import FileStatus
 from services.model.ids import FileId
 from services.model.maintenance import Collected
-from services.storage.domain.collecting import Reading, destruction, doubt, expired
+from services.storage.domain.collecting import ENDED, Reading, destruction, doubt, expired
 from services.storage.domain.modes import Operation
 from services.storage.ports import Collections, Files
 from services.storage.usecases.finishing import Finishing
@@ -77,7 +77,7 @@ class CollectGarbage:
 
     async def _collect(self, file_id: FileId, now: datetime, done: Collected) -> None:
         async with self._gate.held(Operation.COLLECT):
-            if (await self._files.find(file_id)).attributes.status is FileStatus.ACTIVE:
+            if (await self._files.find(file_id)).attributes.status not in ENDED:
                 after = await self._files.change(file_id, lambda document: expired(document, now))
                 done.expired += after.status is FileStatus.EXPIRED
             line = await self._files.destroy(file_id, lambda document: destruction(document, now, self._grace))

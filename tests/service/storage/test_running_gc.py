@@ -13,7 +13,9 @@ from clients.storage import StorageClient
 from services.model.errors import FileDeleted, FileExpired, ModeNotAllowed
 from services.model.files import FileAttributes, FileStatus, NewFile, RetentionPolicy
 from services.model.ids import FileId
+from services.model.paging import PageRequest
 from tests.doubles.documents import new_id
+from tests.service.storage.test_running_keeping import data_of
 from tests.service.storage.test_running_modes import ANNA, COMMIT, DATA, Ground, frames
 
 
@@ -63,6 +65,30 @@ async def test_a_file_is_refused_at_its_instant_and_its_bytes_go_with_the_next_p
         metrics = await element.process.metrics()
         assert "se_gc_files_deleted_total 2.0" in metrics
         assert 'se_gc_runs_total{result="done"}' in metrics
+
+
+async def test_a_draft_ends_in_its_time_whatever_has_become_of_its_bytes(ground: Ground) -> None:
+    async with (
+        ground.running("edit", GC_GRACE="0s", GC_INTERVAL="1h") as element,
+        ground.asked(element) as admin,
+        ground.asked(element, "ingester") as ingester,
+    ):
+        damaged, missing, kept = [await draft(ingester, timedelta(seconds=each)) for each in (3, 3, 3600)]
+        for file in (damaged, kept):
+            data_of(element, file.file_id).write_bytes(b"#" + DATA[1:])
+        data_of(element, missing.file_id).unlink()
+        assert missing.expires_at is not None
+        for file, status in ((damaged, "damaged"), (missing, "missing"), (kept, "damaged")):
+            assert (await admin.keeping.verify(file.file_id, on_behalf_of=ANNA)).outcome == status
+        await asyncio.sleep((missing.expires_at - datetime.now(UTC)).total_seconds() + 0.01)
+        done = await admin.control.run_gc(on_behalf_of=ANNA)
+        assert (done.expired, done.destroyed, done.failed) == (2, 2, 0)
+        for file in (damaged, missing):
+            with pytest.raises(FileExpired):
+                await admin.file(file.file_id, on_behalf_of=ANNA)
+        assert (await admin.file(kept.file_id, on_behalf_of=ANNA)).status is FileStatus.DAMAGED
+        aside = (await admin.keeping.quarantine(PageRequest(), on_behalf_of=ANNA)).items
+        assert {item.file_id for item in aside} == {damaged.file_id, kept.file_id}, "what was set aside stays"
 
 
 async def test_ro_destroys_nothing(ground: Ground) -> None:

@@ -53,8 +53,17 @@ def test_an_end_is_written_down_at_its_instant_and_not_before() -> None:
     assert (after.status, after.revision, after.updated_at) == (FileStatus.EXPIRED, 2, NOW + HOUR)
 
 
-@pytest.mark.parametrize("status", [status for status in FileStatus if status is not FileStatus.ACTIVE])
-def test_only_active_files_expire(status: FileStatus) -> None:
+@pytest.mark.parametrize("status", [FileStatus.ACTIVE, FileStatus.DAMAGED, FileStatus.MISSING])
+def test_a_draft_ends_in_its_time_whatever_has_become_of_its_bytes(status: FileStatus) -> None:
+    file = document(status=status, expires_at=NOW)
+    assert expired(file, NOW - timedelta(milliseconds=1)) is file.attributes
+    assert expired(file, NOW).status is FileStatus.EXPIRED
+    permanent = document(status=status, expires_at=None)
+    assert expired(permanent, NOW + YEARS) is permanent.attributes
+
+
+@pytest.mark.parametrize("status", [FileStatus.DELETED, FileStatus.EXPIRED])
+def test_what_has_ended_does_not_end_again(status: FileStatus) -> None:
     file = document(status=status, expires_at=NOW - HOUR)
     assert expired(file, NOW) is file.attributes
 
