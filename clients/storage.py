@@ -151,6 +151,21 @@ class StorageClient:
             repeatable=True,
         )
 
+    async def all_files(self, page: PageRequest, *, on_behalf_of: Identity | None) -> FileListing:
+        """As `files` of any status, but the element sends them as they lie on its disk, if it can: a tenth of the work.
+
+        There may be fewer than were asked for.
+        """
+        return await ask(
+            self._reads.ListFiles,
+            storage_pb2.ListFilesRequest(page=wire.page_request_to_proto(page), document_version=wire.DOCUMENT_VERSION),
+            wire.listing_from_proto,
+            seconds=UNARY,
+            metadata=metadata.on_behalf_of(on_behalf_of),
+            unavailable=StorageUnavailable,
+            repeatable=True,
+        )
+
     async def store(
         self, new_file: NewFile, chunks: Sequence[bytes], commit: UploadCommit, *, on_behalf_of: Identity | None
     ) -> FileAttributes:

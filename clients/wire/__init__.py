@@ -10,6 +10,7 @@ from clients.wire.accounts import (
     account_status_to_proto,
     account_to_proto,
 )
+from clients.wire.documents import DOCUMENT_VERSION, file_from_document
 from clients.wire.elements import (
     address_from_proto,
     address_to_proto,
@@ -94,6 +95,7 @@ from clients.wire.users import (
 )
 
 __all__ = [
+    "DOCUMENT_VERSION",
     "account_from_proto",
     "account_status_from_proto",
     "account_status_to_proto",
@@ -114,6 +116,7 @@ __all__ = [
     "element_status_from_proto",
     "element_status_to_proto",
     "element_to_proto",
+    "file_from_document",
     "file_from_proto",
     "file_to_proto",
     "hit_from_proto",

@@ -6,6 +6,7 @@ from typing import Any
 
 from artstore.storage.v1 import feed_pb2, storage_pb2
 
+from clients.wire.documents import file_from_document
 from clients.wire.elements import mode_to_proto, required_mode_from_proto
 from clients.wire.files import file_from_proto, file_to_proto, status_from_proto, status_to_proto
 from clients.wire.paging import page_info_to_proto
@@ -37,9 +38,9 @@ def listing_to_proto(listing: FileListing) -> storage_pb2.ListFilesResponse:
 
 
 def listing_from_proto(message: storage_pb2.ListFilesResponse) -> FileListing:
-    """Rows, where they lie, and where the feed stood."""
+    """Rows, in whichever of the two forms, where they lie, and where the feed stood."""
     return FileListing(
-        items=list(map(file_from_proto, message.files)),
+        items=[*map(file_from_document, message.documents), *map(file_from_proto, message.files)],
         total=message.page.total,
         has_more=message.page.has_more,
         next_cursor=message.page.next_cursor,

@@ -93,6 +93,13 @@ class FileListing(Page[FileAttributes]):
 
 
 @dataclass(frozen=True, slots=True)
+class DocumentListing(Page[bytes]):
+    """The same, each file as its attribute file lies on the disk."""
+
+    position: FeedPosition | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DestroyedPage:
     """A part of what an element has destroyed, in the order of destruction."""
 

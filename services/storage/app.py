@@ -40,7 +40,7 @@ from services.storage.usecases.finishing import Finishing
 from services.storage.usecases.mode_gate import ModeGate
 from services.storage.usecases.pace import RatePace
 from services.storage.usecases.quarantine import ListQuarantine, RestoreQuarantined
-from services.storage.usecases.read_files import GetFile, ListFiles
+from services.storage.usecases.read_files import GetFile, ListDocuments, ListFiles
 from services.storage.usecases.reconcile import Reconcile
 from services.storage.usecases.reconciling import ReconcileWhenDue, Reconciling
 from services.storage.usecases.resumable_uploads import (
@@ -132,6 +132,7 @@ async def serve(settings: Settings) -> None:
                 describe=describe,
                 get_file=GetFile(gate=gate, files=files),
                 list_files=ListFiles(gate=gate, files=files, feed=element.feed),
+                list_documents=ListDocuments(gate=gate, files=files, feed=element.feed),
                 download_file=DownloadFile(gate=gate, files=files, clock=clock, suspect=suspects.report),
                 store_file=StoreFile(
                     gate=gate, files=files, clock=clock, finishing=finishing, max_file_size=settings.max_file_size

@@ -261,6 +261,13 @@ class Files(Protocol):
         """
         ...
 
+    async def texts(self, page: PageRequest) -> Page[bytes] | None:
+        """As `page` for files of any status, each as its attribute file lies on the disk; fewer, if they are long.
+
+        None if the page has one that is not plainly of the present version: to be asked for by `page` then.
+        """
+        ...
+
     def usage(self) -> Usage:
         """What the element holds. While the index is incomplete, as far as it is known."""
         ...

@@ -36,13 +36,18 @@ SOMEBODY = Identity(Subject("bench"), frozenset({"storage:read"}))
 
 
 class Cpu:
-    """Processor seconds that a process and its children have used."""
+    """Processor seconds that a process and its children have used, and the most memory that it had."""
 
     def __init__(self, pid: int) -> None:
-        self._process = psutil.Process(pid)
+        self._process, self._pid = psutil.Process(pid), pid
 
     def seconds(self) -> float:
         return sum(sum(each.cpu_times()[:2]) for each in (self._process, *self._process.children(recursive=True)))
+
+    def peak(self) -> float:
+        """Resident bytes of the process itself at their highest, in MiB."""
+        status = Path(f"/proc/{self._pid}/status").read_text()
+        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024
 
 
 def fill(data: Path, count: int) -> None:
@@ -76,15 +81,17 @@ async def measured(options: argparse.Namespace, folder: Path, stack: AsyncExitSt
     meters = {"element": Cpu(element.process.pid), "admin": Cpu(admin.process.pid), "postgres": Cpu(server.pid)}
     await listing(admin, element, meters)
     made, _ = await admin.as_("gateway").register_element(element.address.endpoint, on_behalf_of=await admin.user())
+    user = await admin.user()
     for name in ("rebuild", "sync again"):
         before, began = {key: meter.seconds() for key, meter in meters.items()}, time.perf_counter()
-        operation, _ = await admin.operations().sync_element(made.element_id, on_behalf_of=await admin.user())
+        operation, _ = await admin.operations().sync_element(made.element_id, on_behalf_of=user)
         while not operation.ended:
             await asyncio.sleep(0.1)
-            operation = await admin.operations().get_operation(operation.id, on_behalf_of=await admin.user())
+            operation = await admin.operations().get_operation(operation.id, on_behalf_of=user)
         assert operation.state is OperationState.SUCCEEDED, operation
         tell(name, sum(info.files.values()), time.perf_counter() - began, meters, before)
         print("   ", operation.result, flush=True)
+    print("peak MiB:", ", ".join(f"{key} {meters[key].peak():.0f}" for key in ("element", "admin")), flush=True)
 
 
 async def whole(admin: Admin, element: RunningElement, count: int) -> ElementInfo:
@@ -104,20 +111,20 @@ async def listing(admin: Admin, element: RunningElement, meters: dict[str, Cpu])
     client = ours.seconds()
     async with StoragePool(admin.certificates.module("admin")) as pool:
         while True:
-            page = await pool.client(element.address).files(
-                None, PageRequest(500, cursor=cursor), on_behalf_of=SOMEBODY
-            )
+            page = await pool.client(element.address).all_files(PageRequest(1000, cursor=cursor), on_behalf_of=SOMEBODY)
             count += len(page.items)
             cursor = page.next_cursor
             if not page.has_more:
                 break
     tell("listing alone", count, time.perf_counter() - began, meters, before)
-    print(f"    client {ours.seconds() - client:.1f} s")
+    print(f"    client {(ours.seconds() - client) / count * 1e6:.0f} us a file")
 
 
 def tell(name: str, count: int, seconds: float, meters: dict[str, Cpu], before: dict[str, float]) -> None:
-    used = ", ".join(f"{key} {meter.seconds() - before[key]:.1f}" for key, meter in meters.items())
-    print(f"{name:14} {count / seconds:8.0f} files/s ({count} in {seconds:.1f} s); CPU s: {used}", flush=True)
+    used = {key: (meter.seconds() - before[key]) / count * 1e6 for key, meter in meters.items()}
+    parts = ", ".join(f"{key} {each:.0f}" for key, each in used.items())
+    print(f"{name:14} {count / seconds:8.0f} files/s ({count} in {seconds:.1f} s); CPU us a file: {parts}, "
+          f"together {sum(used.values()):.0f}", flush=True)  # fmt: skip
 
 
 async def main() -> None:

@@ -24,7 +24,7 @@ from services.model.files import ByteRange, FileAttributes, FileStatus
 from services.model.ids import FileId
 from services.model.paging import Page, PageRequest
 from services.storage.domain.changes import Decision
-from services.storage.domain.documents import Document
+from services.storage.domain.documents import Document, encode
 from services.storage.domain.feed import kind_of
 from services.storage.domain.names import storage_filename
 from services.storage.domain.space import Room
@@ -77,6 +77,11 @@ class MemoryFiles:
         shown, has_more = rest[: page.limit], len(rest) > page.limit
         cursor = write_cursor(Position(*_position(shown[-1]))) if has_more else ""
         return Page(items=shown, total=len(rows), has_more=has_more, next_cursor=cursor)
+
+    async def texts(self, page: PageRequest) -> Page[bytes] | None:
+        found = await self.page(None, page)
+        texts = [encode(self.documents[each.file_id]) for each in found.items]
+        return Page(texts, found.total, found.has_more, found.next_cursor)
 
     def usage(self) -> Usage:
         statuses = [each.attributes.status for each in self.documents.values()]

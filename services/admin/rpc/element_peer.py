@@ -51,4 +51,4 @@ class StoragePeer:
 
     async def list_files(self, address: ElementAddress, cursor: str) -> FileListing:
         page = PageRequest(limit=PAGE, cursor=cursor)
-        return await self._pool.client(address).files(None, page, on_behalf_of=ADMIN)
+        return await self._pool.client(address).all_files(page, on_behalf_of=ADMIN)

@@ -20,7 +20,7 @@ from services.storage.rpc.writing import StorageWriteServicer
 from services.storage.usecases.delete_file import DeleteFile
 from services.storage.usecases.describe_element import DescribeElement
 from services.storage.usecases.download_file import DownloadFile
-from services.storage.usecases.read_files import GetFile, ListFiles
+from services.storage.usecases.read_files import GetFile, ListDocuments, ListFiles
 from services.storage.usecases.store_file import StoreFile
 from services.storage.usecases.store_small_file import StoreSmallFile
 from services.storage.usecases.update_file import UpdateFile
@@ -36,6 +36,7 @@ class UseCases:
     describe: DescribeElement
     get_file: GetFile
     list_files: ListFiles
+    list_documents: ListDocuments
     download_file: DownloadFile
     store_file: StoreFile
     store_small_file: StoreSmallFile
@@ -52,7 +53,9 @@ def add_to(server: grpc.aio.Server, can: UseCases, forwarding: Forwarding | None
     server = forwarding.around(server) if forwarding else server
     names = [service.full_name for service in storage_pb2.DESCRIPTOR.services_by_name.values()]
     handlers = {
-        _READ: _reading(StorageReadServicer(can.describe, can.get_file, can.list_files, can.download_file)),
+        _READ: _reading(
+            StorageReadServicer(can.describe, can.get_file, can.list_files, can.list_documents, can.download_file)
+        ),
         _WRITE: _writing(StorageWriteServicer(can.store_file, can.store_small_file, can.update_file, can.delete_file)),
     }
     for name in names:

@@ -1,4 +1,4 @@
-"""Frames of uploads and downloads, between the wire and the use cases; the rest is in `clients.wire`."""
+"""Frames of uploads and downloads, and documents, between the wire and the use cases; the rest is in `clients.wire`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from google.protobuf.message import DecodeError
 from clients import wire
 from clients.frames import decode_chunk, encode_chunk, is_chunk
 from services.model.errors import ValidationFailed
+from services.model.feed import DocumentListing
 from services.model.files import ByteRange, DownloadTrailer
 from services.storage.usecases import download_file, store_file
 
@@ -29,6 +30,15 @@ def download_frame(frame: download_file.Frame) -> bytes:
     part = None if frame.range is None else wire.range_to_proto(frame.range)
     header = storage_pb2.DownloadHeader(file=wire.file_to_proto(frame.file), range=part)
     return storage_pb2.DownloadResponse(header=header).SerializeToString()
+
+
+def documents_to_proto(listing: DocumentListing) -> storage_pb2.ListFilesResponse:
+    """Rows as they lie on the disk, where they lie, and where the feed stood."""
+    return storage_pb2.ListFilesResponse(
+        documents=listing.items,
+        page=wire.page_info_to_proto(listing),
+        position=wire.position_to_proto(listing.position),
+    )
 
 
 def wanted_range(request: storage_pb2.DownloadRequest) -> ByteRange | None:

@@ -41,6 +41,7 @@ from services.storage.store.reserve import Reserve
 from services.storage.store.scrubfile import ScrubFile
 from services.storage.store.space import Space
 from services.storage.store.survey import Survey
+from services.storage.store.texts import Texts
 from services.storage.store.uploading import ElementUploads
 
 MOUNTS = Path("/proc/self/mountinfo")
@@ -207,6 +208,7 @@ def _parts(options: Options, fs: FileSystem, layout: Layout, stack: contextlib.E
     index = Index(options.index_dir, make_room=lambda: charge.leading and reserve.release())
     stack.callback(index.close)
     destroyed = DestroyedLog(Disk(fs, layout, folders, charge.health))
+    documents = DocumentFiles(fs, layout)
     reads, writes = Pool("read", READ_THREADS), Pool("write", WRITE_THREADS)
     stack.callback(reads.close)
     stack.callback(writes.close)
@@ -216,7 +218,8 @@ def _parts(options: Options, fs: FileSystem, layout: Layout, stack: contextlib.E
         folders=folders,
         charge=charge,
         index=index,
-        lookup=Lookup(index, DocumentFiles(fs, layout), destroyed),
+        lookup=Lookup(index, documents, destroyed),
+        texts=Texts(fs, layout, documents),
         destroyed=destroyed,
         space=Space(
             fs,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,6 +29,7 @@ from services.storage.store.fs import FileSystem
 from services.storage.store.health import reading
 from services.storage.store.incoming import IncomingFile
 from services.storage.store.index import Index, IndexFailed
+from services.storage.store.index import Row as IndexRow
 from services.storage.store.layout import Layout
 from services.storage.store.locks import FileLocks
 from services.storage.store.lookup import Lookup
@@ -37,12 +38,16 @@ from services.storage.store.pool import Pool
 from services.storage.store.reserve import Reserve
 from services.storage.store.small import SmallFile
 from services.storage.store.space import Space
+from services.storage.store.texts import NotPlain, Texts
 
 Asked = ParamSpec("Asked")
 Row = TypeVar("Row")
+Item = TypeVar("Item")
 
 BATCH = 500
 """Rows that a walk over the index takes at a time."""
+PAGE_BYTES = 3 << 20
+"""Of documents in one page: with what lies around them they fit into a message."""
 PUSHES = 4
 """Uploads that may keep a thread waiting for the disk before their end; there are more threads than these."""
 
@@ -57,6 +62,7 @@ class Parts:
     charge: Charge
     index: Index
     lookup: Lookup
+    texts: Texts
     destroyed: DestroyedLog
     space: Space
     reserve: Reserve
@@ -91,6 +97,10 @@ class ElementFiles:
     async def page(self, status: FileStatus | None, page: PageRequest) -> Page[FileAttributes]:
         after = read_cursor(page.cursor) if page.cursor else None
         return await self._parts.reads.run(self._page, status, page, after)
+
+    async def texts(self, page: PageRequest) -> Page[bytes] | None:
+        after = read_cursor(page.cursor) if page.cursor else None
+        return await self._parts.reads.run(self._texts, page, after)
 
     def receive(self, file_id: FileId, declared_size: int | None) -> AbstractAsyncContextManager[IncomingFile]:
         p = self._parts
@@ -156,14 +166,26 @@ class ElementFiles:
             raise StorageUnavailable("the storage element's index does not answer", retry_after=10) from error
 
     def _page(self, status: FileStatus | None, page: PageRequest, after: Position | None) -> Page[FileAttributes]:
-        index = self._parts.index
-        rows = self._index_rows(index.page, status, after, page.offset, page.limit + 1)
-        shown, has_more = rows[: page.limit], len(rows) > page.limit
-        counts = index.usage.files
+        rows = self._index_rows(self._parts.index.page, status, after, page.offset, page.limit + 1)
+        shown = rows[: page.limit]
         documents = [document for row in shown if (document := self._parts.lookup.read(row)) is not None]
+        return self._part([document.attributes for document in documents], shown, len(rows) > page.limit, status)
+
+    def _texts(self, page: PageRequest, after: Position | None) -> Page[bytes] | None:
+        rows = self._index_rows(self._parts.index.page, None, after, page.offset, page.limit + 1)
+        try:
+            texts, count = self._parts.texts.some(rows[: page.limit], PAGE_BYTES)
+        except NotPlain:
+            return None
+        return self._part(texts, rows[:count], len(rows) > count, None)
+
+    def _part(
+        self, items: Sequence[Item], rows: Sequence[IndexRow], has_more: bool, status: FileStatus | None
+    ) -> Page[Item]:
+        counts = self._parts.index.usage.files
         return Page(
-            items=[document.attributes for document in documents],
+            items=items,
             total=sum(counts.values()) if status is None else counts.get(status, 0),
             has_more=has_more,
-            next_cursor=write_cursor(Position(shown[-1].uploaded_ms, shown[-1].file_id)) if has_more else "",
+            next_cursor=write_cursor(Position(rows[-1].uploaded_ms, rows[-1].file_id)) if has_more else "",
         )

@@ -14,7 +14,7 @@ from services.model.errors import Conflict, NotFound, PreconditionFailed, Storag
 from services.model.files import ByteRange, FileAttributes, FileStatus
 from services.model.ids import FileId
 from services.model.paging import PageRequest
-from services.storage.domain.documents import Document
+from services.storage.domain.documents import Document, decode
 from services.storage.ports import Files
 from tests.doubles.documents import new_id
 from tests.support.storage_store import content_of, store
@@ -193,6 +193,21 @@ async def test_pages_by_offset_and_by_cursor_show_every_file_once(files: Files, 
             break
         cursor = page.next_cursor
     assert by_offset == by_cursor == series
+
+
+async def test_pages_of_documents_show_the_same_files(files: Files) -> None:
+    series, shown, cursor = await stored_series(files, 7), list[FileAttributes](), ""
+    while True:
+        page = await files.texts(PageRequest(limit=3, cursor=cursor))
+        assert page is not None
+        shown += [decode(text).attributes for text in page.items]
+        assert (page.total, page.has_more) == (7, bool(page.next_cursor))
+        if not page.has_more:
+            break
+        cursor = page.next_cursor
+    assert shown == series
+    with pytest.raises(ValidationFailed, match="cursor"):
+        await files.texts(PageRequest(cursor="x"))
 
 
 async def test_a_file_that_comes_meanwhile_disturbs_no_cursor(files: Files) -> None:

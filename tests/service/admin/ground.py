@@ -13,6 +13,7 @@ from typing import Any
 import asyncpg
 import grpc
 from artstore.storage.v1 import storage_pb2, storage_pb2_grpc
+from artstore.types.v1 import page_pb2
 
 from clients import wire
 from clients.admin import AdminClient, IssuedToken, OAuthRefusal
@@ -47,6 +48,8 @@ class ElementServicer(storage_pb2_grpc.StorageReadServiceServicer):
         self.answers = asyncio.Event()
         """While it is not set, nothing is answered."""
         self.answers.set()
+        self.documents: list[bytes] = []
+        """What it sends instead of files to who reads documents."""
         self.page_size = 500
         self.pages = 0
         """Pages that were listed."""
@@ -80,6 +83,8 @@ class ElementServicer(storage_pb2_grpc.StorageReadServiceServicer):
         if self.pages == self.hangs_at_page:
             self.hanging.set()
             await asyncio.Event().wait()
+        if self.documents and request.document_version:
+            return storage_pb2.ListFilesResponse(documents=self.documents, page=page_pb2.PageInfo())
         return storage_pb2.ListFilesResponse(
             files=map(wire.file_to_proto, page.items), page=wire.page_info_to_proto(page)
         )

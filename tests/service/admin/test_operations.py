@@ -15,6 +15,7 @@ from services.model.files import FileAttributes, FileStatus
 from services.model.ids import FileId
 from services.model.operations import Operation, OperationFilter, OperationId, OperationKind, OperationState
 from services.model.paging import PageRequest
+from services.storage.domain.documents import Document, encode
 from tests.service.admin.ground import Admin, PlayedElement
 from tests.support.admin_things import NOW, file
 
@@ -125,6 +126,25 @@ async def test_a_file_that_has_gone_is_missing_and_too_many_need_force(admin: Ad
     assert operation.result["missing"] == 7
     shown = await admin.as_("gateway").get_element(made.element_id, on_behalf_of=user)
     assert shown.status is ElementStatus.ONLINE
+
+
+async def test_documents_that_are_none_are_refused_and_nothing_is_written(admin: Admin, element: PlayedElement) -> None:
+    good = next(iter(some(1).values()))
+    text = encode(Document(good, "stored.pdf"))
+    element.says.documents = [text, text[:-100]]
+    made = await registered(admin, element)
+    operation = await over(admin, made)
+    assert operation.failure is not None
+    assert operation.failure.code is ErrorCode.INTERNAL_ERROR
+    assert "an answer that cannot be understood" in operation.failure.message
+    client, user = admin.operations(), await admin.user()
+    with pytest.raises(NotFound):
+        await admin.as_("ingester").locate_file(good.file_id, on_behalf_of=user)
+    element.says.documents = [text, encode(Document(file(sha256="short", uploaded_at=NOW + timedelta(1)), "x"))]
+    operation, _ = await client.sync_element(made.element_id, wait=PATIENCE, on_behalf_of=user)
+    assert operation.result is not None
+    assert (operation.result["added"], operation.result["unfit"]) == (1, 1)
+    assert await admin.as_("ingester").locate_file(good.file_id, on_behalf_of=user) == (made.address, good)
 
 
 async def test_an_element_that_hangs_delays_no_other(admin: Admin, element: PlayedElement, running: Admin) -> None:

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import grpc
 import pytest
-from artstore.storage.v1 import storage_pb2
+from artstore.storage.v1 import storage_pb2, storage_pb2_grpc
 
 from clients import metadata, wire
 from clients.storage import StorageClient
@@ -31,7 +31,8 @@ from services.model.errors import (
     StorageUnavailable,
     ValidationFailed,
 )
-from services.model.files import ByteRange, FileChange, FileStatus, RetentionPolicy
+from services.model.feed import FileListing
+from services.model.files import ByteRange, FileAttributes, FileChange, FileStatus, RetentionPolicy
 from services.model.ids import FileId
 from services.model.paging import PageRequest
 from tests.service.storage.conftest import ANNA, DATA, MIB, Calls, chunks, download, temporary, upload
@@ -264,6 +265,33 @@ async def test_an_element_tells_what_it_is_and_lists_what_it_has(ingester: Stora
     first = await admin.files(None, PageRequest(limit=2), on_behalf_of=ANNA)
     second = await admin.files(None, PageRequest(limit=2, cursor=first.next_cursor), on_behalf_of=ANNA)
     assert len({each.file_id for each in [*first.items, *second.items]}) == 4
+
+
+async def test_those_who_read_documents_get_them_as_they_lie_on_the_disk(
+    ingester: StorageClient, admin: StorageClient, calls: Calls, edit: RunningElement
+) -> None:
+    written = [await upload(ingester, bytes(n), temporary(tags=("ж",), metadata={"n": n})) for n in range(3)]
+    cursor, pages, files = "", list[FileListing](), list[FileAttributes]()
+    while True:
+        page = await admin.all_files(PageRequest(limit=7, cursor=cursor), on_behalf_of=ANNA)
+        pages.append(page)
+        files += page.items
+        cursor = page.next_cursor
+        if not page.has_more:
+            break
+    assert files[-3:] == written
+    assert [page.position is not None for page in pages] == [True, *(False for _ in pages[1:])]
+    assert files == list((await admin.files(None, PageRequest(limit=1000), on_behalf_of=ANNA)).items)
+    stub = storage_pb2_grpc.StorageReadServiceStub(calls.channel(calls.certificates.module("admin")))
+    last = storage_pb2.ListFilesRequest(
+        page=wire.page_request_to_proto(PageRequest(limit=1, offset=len(files) - 1)), document_version=1
+    )
+    told = await stub.ListFiles(last, metadata=metadata.on_behalf_of(ANNA), timeout=20)
+    [path] = edit.data.rglob(f"*{written[-1].file_id}*.attr.json")
+    assert (list(told.documents), list(told.files)) == ([path.read_bytes()], [])
+    last.status = wire.status_to_proto(FileStatus.ACTIVE)
+    told = await stub.ListFiles(last, metadata=metadata.on_behalf_of(ANNA), timeout=20)
+    assert not told.documents, "a page of one status is for people"
 
 
 async def test_metrics_say_what_was_done(calls: Calls, ingester: StorageClient) -> None:

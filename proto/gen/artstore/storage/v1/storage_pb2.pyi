@@ -117,8 +117,11 @@ class ListFilesRequest(_message.Message):
 
     STATUS_FIELD_NUMBER: _builtins.int
     PAGE_FIELD_NUMBER: _builtins.int
+    DOCUMENT_VERSION_FIELD_NUMBER: _builtins.int
     status: _file_pb2.FileStatus.ValueType
     """Only this status; unspecified: all."""
+    document_version: _builtins.int
+    """The latest schema version of attribute files that the caller reads itself; 0: it reads none."""
     @_builtins.property
     def page(self) -> _page_pb2.PageRequest:
         """Which part."""
@@ -128,10 +131,11 @@ class ListFilesRequest(_message.Message):
         *,
         status: _file_pb2.FileStatus.ValueType = ...,
         page: _page_pb2.PageRequest | None = ...,
+        document_version: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page", b"page", "status", b"status"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["document_version", b"document_version", "page", b"page", "status", b"status"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -146,9 +150,10 @@ class ListFilesResponse(_message.Message):
     FILES_FIELD_NUMBER: _builtins.int
     PAGE_FIELD_NUMBER: _builtins.int
     POSITION_FIELD_NUMBER: _builtins.int
+    DOCUMENTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def files(self) -> _containers.RepeatedCompositeFieldContainer[_file_pb2.File]:
-        """The rows."""
+        """The rows, unless `documents` has them."""
 
     @_builtins.property
     def page(self) -> _page_pb2.PageInfo:
@@ -160,16 +165,24 @@ class ListFilesResponse(_message.Message):
         which the listing may lack comes after it. Unset while the element has no feed, its journal being damaged.
         """
 
+    @_builtins.property
+    def documents(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bytes]:
+        """The rows as they lie on the disk: each a whole attribute file, its seal checked (see docs/storage-format.md). Only
+        where the caller reads their version, and for pages of any status; the element may send `files` nevertheless. There
+        may be fewer rows than were asked for, so that they fit into a message.
+        """
+
     def __init__(
         self,
         *,
         files: _abc.Iterable[_file_pb2.File] | None = ...,
         page: _page_pb2.PageInfo | None = ...,
         position: _feed_pb2.FeedPosition | None = ...,
+        documents: _abc.Iterable[_builtins.bytes] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["page", b"page", "position", b"position"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["files", b"files", "page", b"page", "position", b"position"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["documents", b"documents", "files", b"files", "page", b"page", "position", b"position"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
