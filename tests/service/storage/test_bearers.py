@@ -9,16 +9,18 @@ from typing import Any
 import grpc
 import pytest
 import pytest_asyncio
-from artstore.storage.v1 import feed_pb2, feed_pb2_grpc
+from artstore.storage.v1 import feed_pb2, feed_pb2_grpc, uploads_pb2, uploads_pb2_grpc
 
+from clients import wire
 from clients.storage import StorageClient
 from services.chassis.channel import element_server_name, open_channel
 from services.model.errors import ArtStoreError, Forbidden, NotFound, StorageUnavailable, Unauthorized
+from services.model.files import UploadCommit
 from services.model.ids import FileId
 from tests.doubles.documents import new_id
 from tests.doubles.key_server import KeyServer, key_server
 from tests.doubles.keys import ISSUER, SigningKeys
-from tests.service.storage.conftest import ANNA, Calls
+from tests.service.storage.conftest import ANNA, Calls, temporary
 from tests.support.certificates import Certificates
 from tests.support.elements import RunningElement
 
@@ -169,6 +171,23 @@ async def test_another_element_speaks_for_nobody(calls: Calls, certificates: Cer
         outcomes[storage_id] = type(refused.value)
         await channel.close()
     assert outcomes == {"se-edit-02": Unauthorized, "se-edit-01": NotFound}
+
+
+async def test_an_operator_uploads_by_parts_too(calls: Calls) -> None:
+    sent = (("authorization", f"Bearer {token('files:write')}"),)
+    stub = uploads_pb2_grpc.StorageUploadServiceStub(calls.channel(calls.certificates.module("operator")))
+    header = wire.new_file_to_proto(temporary())
+    begun = await stub.CreateUpload(uploads_pb2.CreateUploadRequest(header=header), metadata=sent, timeout=10)
+    frames = [
+        uploads_pb2.AppendUploadRequest(header=uploads_pb2.AppendUploadHeader(upload_id=begun.upload.upload_id)),
+        uploads_pb2.AppendUploadRequest(chunk=b"by hand"),
+        uploads_pb2.AppendUploadRequest(end=uploads_pb2.AppendUploadEnd(size=7)),
+    ]
+    assert (await stub.AppendUpload(iter(frames), metadata=sent, timeout=10)).upload.offset == 7
+    request = uploads_pb2.CompleteUploadRequest(
+        upload_id=begun.upload.upload_id, commit=wire.commit_to_proto(UploadCommit(7))
+    )
+    assert (await stub.CompleteUpload(request, metadata=sent, timeout=10)).file.size == 7
 
 
 async def test_an_operator_watches_what_changes(calls: Calls) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import signal
 import time
 from collections.abc import AsyncIterator
@@ -56,6 +57,40 @@ async def test_the_follower_takes_over_from_a_leader_that_was_killed(pair: Repli
     assert await download(pair.client("a", "query"), acknowledged[-1].file_id) == DATA[: acknowledged[-1].size]
     late = await upload(pair.client("a", "ingester"), b"through the old one")
     assert await download(pair.client("b", "query"), late.file_id) == b"through the old one"
+
+
+@pytest.mark.parametrize("died", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "paused"])
+async def test_an_upload_by_parts_goes_on_where_it_stood_when_the_leader_has_gone(
+    pair: Replicas, died: signal.Signals
+) -> None:
+    """Half of it is acknowledged, a part of the rest is under way, through the process that takes over."""
+    half, uploads = len(DATA) // 2, pair.client("b", "ingester").uploads
+    upload_id = (await uploads.create(temporary(), on_behalf_of=ANNA)).upload_id
+    assert (await uploads.append(upload_id, 0, chunks(DATA[:half]), on_behalf_of=ANNA)).offset == half
+    sent, gone = asyncio.Event(), asyncio.Event()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        async for frame in chunks(DATA[half : half + half // 2]):
+            yield frame
+        sent.set()
+        await gone.wait()
+
+    under_way = asyncio.create_task(uploads.append(upload_id, half, slowly(), on_behalf_of=ANNA))
+    await sent.wait()
+    pair.processes["a"].process.send(died)
+    await pair.becomes_leader("b", time.monotonic())
+    gone.set()
+    result = (await asyncio.gather(under_way, return_exceptions=True))[0]
+    assert isinstance(result, ArtStoreError), "nobody acknowledges what may not have been kept"
+    pair.processes["a"].process.send(signal.SIGCONT)
+    at = (await uploads.get(upload_id, on_behalf_of=ANNA)).offset
+    assert half <= at <= half + half // 2
+    await uploads.append(upload_id, at, chunks(DATA[at:]), on_behalf_of=ANNA)
+    file = await uploads.complete(
+        upload_id, UploadCommit(len(DATA), hashlib.sha256(DATA).hexdigest()), on_behalf_of=ANNA
+    )
+    assert await download(pair.client("b", "query"), file.file_id) == DATA
+    assert pair.processes["b"].leftovers() == []
 
 
 async def test_a_leader_that_was_paused_cannot_write_when_it_wakes(pair: Replicas) -> None:

@@ -15,10 +15,10 @@ from services.model.errors import (
     InvalidTransition,
     NotFound,
 )
-from services.model.files import FileChange
+from services.model.files import FileChange, UploadCommit
 from services.model.paging import PageRequest
 from tests.doubles.documents import new_id
-from tests.service.storage.conftest import ANNA, DATA, download, temporary, upload
+from tests.service.storage.conftest import ANNA, DATA, chunks, download, temporary, upload
 from tests.support.certificates import Certificates
 from tests.support.replicas import OPERATOR, Replicas, replicas
 
@@ -70,6 +70,31 @@ async def test_changes_and_refusals_come_through_the_follower_as_from_the_leader
     assert deleted.deleted_by == "anna"
     done = await admin.control.run_gc(on_behalf_of=OPERATOR)
     assert done.destroyed == 1
+
+
+async def test_an_upload_by_parts_goes_through_the_follower_the_leader_or_both(pair: Replicas) -> None:
+    new = temporary(declared_size=len(DATA))
+    through, directly = pair.client("b", "ingester").uploads, pair.client("a", "ingester").uploads
+    begun = await through.create(new, on_behalf_of=ANNA)
+    assert (begun.offset, begun.completed) == (0, False)
+    half = len(DATA) // 2
+    first = await through.append(begun.upload_id, 0, chunks(DATA[:half]), on_behalf_of=ANNA)
+    assert first.offset == half
+    assert (await directly.get(begun.upload_id, on_behalf_of=ANNA)).offset == half
+    with pytest.raises(Conflict):
+        await through.append(begun.upload_id, 0, chunks(DATA[:half]), on_behalf_of=ANNA)
+    with pytest.raises(NotFound):
+        await through.get(begun.upload_id, on_behalf_of=OPERATOR)
+    await directly.append(begun.upload_id, half, chunks(DATA[half:]), on_behalf_of=ANNA)
+    file = await through.complete(begun.upload_id, UploadCommit(len(DATA)), on_behalf_of=ANNA)
+    assert file == await directly.complete(begun.upload_id, UploadCommit(len(DATA)), on_behalf_of=ANNA)
+    assert file.uploaded_by == "anna"
+    for name in ("a", "b"):
+        assert await download(pair.client(name, "query"), file.file_id) == DATA
+    given_up = await through.create(temporary(), on_behalf_of=ANNA)
+    await through.abort(given_up.upload_id, on_behalf_of=ANNA)
+    with pytest.raises(NotFound):
+        await directly.get(given_up.upload_id, on_behalf_of=ANNA)
 
 
 async def test_passing_on_gives_nobody_more_rights(pair: Replicas) -> None:
