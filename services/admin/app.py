@@ -15,6 +15,7 @@ from services.admin.ports import KeysUnreadable
 from services.admin.rpc.element_control import StorageControl
 from services.admin.rpc.element_keeping import StorageKeeping
 from services.admin.rpc.element_peer import StoragePeer
+from services.admin.rpc.metrics import MeasuredFeeds, operation_ended
 from services.admin.store.accounts import PostgresAccounts
 from services.admin.store.claims import PostgresClaims
 from services.admin.store.database import open_database
@@ -181,11 +182,14 @@ async def serve(settings: Settings) -> None:
                 claims=claims,
                 clock=clock,
                 kinds={OperationKind.SYNC: sync, OperationKind.RECONCILE: reconcile, OperationKind.SCRUB: scrub},
+                ended=operation_ended,
             )
         )
         working = Loop("do operations", LOOK_FOR_WORK, run_operations)
         start = StartOperation(operations=operations, elements=elements, clock=clock, nudge=working.nudge)
-        follow_feed = FollowFeed(feeds=feeds, peer=peer, operations=operations, start=start, clock=clock)
+        follow_feed = FollowFeed(
+            feeds=feeds, peer=peer, operations=operations, start=start, clock=clock, witness=MeasuredFeeds(clock)
+        )
         feed_claims = await process.enter(PostgresClaims(_dsn(settings)))
         follow_feeds = await process.enter(FollowFeeds(elements=elements, claims=feed_claims, follow=follow_feed))
         get_operation = GetOperation(operations=operations)

@@ -179,3 +179,18 @@ def test_an_element_reads_every_byte_again_on_request(mesh: Mesh, client: httpx.
     assert refusal(client.get(f"/files/{damaged}/download")) == (500, "FILE_DAMAGED")
     listed = client.get("/operations", params={"kind": "scrub", "limit": 1}).json()
     assert [each["id"] for each in listed["items"]] == [done["id"]]
+
+
+def test_what_admin_follows_and_does_is_a_metric(mesh: Mesh, client: httpx.Client) -> None:
+    known = element(client, "rw")
+    assert client.post(f"/storage-elements/{known['id']}/sync", params={"wait": 60}).json()["state"] == "succeeded"
+    ops = mesh.info["processes"]["admin"]["ops"]
+    lines = httpx.get(f"http://127.0.0.1:{ops}/metrics", trust_env=False).text.splitlines()
+    shown = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    feed = f'{{storage_id="{known["storage_id"]}"}}'
+    assert float(shown[f"am_feed_followed{feed}"]) == 1
+    assert float(shown[f"am_feed_age_seconds{feed}"]) < 60
+    assert {f"am_feed_reconnects_total{feed}", f"am_feed_resets_total{feed}"} <= shown.keys()
+    assert float(shown['am_operations_total{kind="sync",result="succeeded"}']) >= 1
+    assert float(shown['am_operation_duration_seconds_count{kind="sync"}']) >= 1
+    assert float(shown['am_sync_files_total{outcome="listed"}']) >= 1

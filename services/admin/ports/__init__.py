@@ -22,7 +22,7 @@ from services.admin.ports.identity import (
     SessionStore,
     UserStore,
 )
-from services.admin.ports.work import Claims, FeedStore, OperationStore, Reconciling, Scrubbing
+from services.admin.ports.work import Claims, FeedStore, FeedWitness, OperationStore, Reconciling, Scrubbing
 from services.chassis.caller import Identity
 from services.model.elements import ElementAddress, ElementInfo, Mode
 from services.model.feed import Change, FeedPosition, FileListing
@@ -221,6 +221,7 @@ __all__ = [
     "ElementPeer",
     "ElementStore",
     "FeedStore",
+    "FeedWitness",
     "FileRegistry",
     "KeyStore",
     "KeysUnreadable",

@@ -11,8 +11,8 @@ from services.admin.domain.operations import Order, Task
 from services.admin.domain.places import Place
 from services.chassis.caller import Identity
 from services.model.elements import ElementAddress
-from services.model.feed import FeedPosition
-from services.model.ids import ElementId
+from services.model.feed import Change, FeedPosition
+from services.model.ids import ElementId, StorageId
 from services.model.maintenance import ReconcileProgress, ReconcileReport, ScrubProgress, ScrubReport
 from services.model.operations import (
     Operation,
@@ -45,6 +45,30 @@ class FeedStore(Protocol):
 
         Repeatable: `domain.registry.supersedes` decides each row. Raises `Conflict` when another feed is followed now.
         """
+        ...
+
+
+class FeedWitness(Protocol):
+    """Whoever wants to know how following the elements goes. Never raises."""
+
+    def begun(self, storage_id: StorageId) -> None:
+        """The element is this process's to follow from now on."""
+        ...
+
+    def told(self, storage_id: StorageId, frames: Sequence[Change | FeedPosition]) -> None:
+        """The element has told this, and the registry knows it."""
+        ...
+
+    def interrupted(self, storage_id: StorageId) -> None:
+        """It cannot be followed now, or no more; it is tried again."""
+        ...
+
+    def reset(self, storage_id: StorageId) -> None:
+        """Its feed is another one, or too old: it is synced in full."""
+        ...
+
+    def left(self, storage_id: StorageId) -> None:
+        """It is not this process's to follow any more."""
         ...
 
 

@@ -16,7 +16,7 @@ from typing import Self
 from services.admin.domain.elements import ElementRecord
 from services.admin.domain.feed import Step, step_of
 from services.admin.domain.operations import ITSELF, due
-from services.admin.ports import Claims, ElementPeer, ElementStore, FeedStore, OperationStore
+from services.admin.ports import Claims, ElementPeer, ElementStore, FeedStore, FeedWitness, OperationStore
 from services.admin.usecases.fit import fit
 from services.admin.usecases.operations import StartOperation
 from services.chassis.logs import get_logger
@@ -51,7 +51,9 @@ class FollowFeed:
         operations: OperationStore,
         start: StartOperation,
         clock: Clock,
+        witness: FeedWitness,
     ) -> None:
+        self._witness = witness
         self._feeds = feeds
         self._peer = peer
         self._operations = operations
@@ -60,6 +62,14 @@ class FollowFeed:
 
     async def __call__(self, record: ElementRecord) -> None:
         """Never returns; raises nothing that may pass."""
+        storage_id = record.info.storage_id
+        self._witness.begun(storage_id)
+        try:
+            await self._for_ever(record)
+        finally:
+            self._witness.left(storage_id)
+
+    async def _for_ever(self, record: ElementRecord) -> None:
         pause = FIRST_PAUSE
         while True:
             began = asyncio.get_running_loop().time()
@@ -70,6 +80,7 @@ class FollowFeed:
             except ArtStoreError as error:
                 log.warning("the change feed of an element is interrupted", storage_id=record.info.storage_id,
                             reason=error.message)  # fmt: skip
+            self._witness.interrupted(record.info.storage_id)
             lasted = asyncio.get_running_loop().time() - began
             pause = FIRST_PAUSE if lasted > LONGEST_PAUSE else min(pause * 2, LONGEST_PAUSE)
             await asyncio.sleep(pause)
@@ -85,6 +96,7 @@ class FollowFeed:
         except FeedReset:
             log.warning("the change feed of an element is another one now, or too old: it is synced in full",
                         storage_id=record.info.storage_id)  # fmt: skip
+            self._witness.reset(record.info.storage_id)
             await self._feeds.forget(record.element_id)
             await self._start(OperationKind.SYNC, record.element_id, {}, by=ITSELF)
 
@@ -99,11 +111,11 @@ class FollowFeed:
         async with self._peer.watch(record.address, position) as told, aclosing(gathered(told)) as batches:
             async for batch in batches:
                 step = step_of(record.element_id, position.feed_id, batch)
-                if step.empty and step.position.number <= known:
-                    continue
-                changed = await self._feeds.apply(record.element_id, _fitting(step))
-                known = step.position.number
-                log.debug("changes of an element", storage_id=storage_id, number=known, rows=changed)
+                if not step.empty or step.position.number > known:
+                    changed = await self._feeds.apply(record.element_id, _fitting(step))
+                    known = step.position.number
+                    log.debug("changes of an element", storage_id=storage_id, number=known, rows=changed)
+                self._witness.told(storage_id, batch)
 
 
 class FollowFeeds:

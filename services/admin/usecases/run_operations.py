@@ -46,8 +46,16 @@ class RunOperations:
     """A call is one pass: it begins what is free, ends what is no longer ours, and does not wait for either."""
 
     def __init__(
-        self, *, operations: OperationStore, claims: Claims, clock: Clock, kinds: Mapping[OperationKind, Work]
+        self,
+        *,
+        operations: OperationStore,
+        claims: Claims,
+        clock: Clock,
+        kinds: Mapping[OperationKind, Work],
+        ended: Callable[[Operation], None] = lambda _: None,
     ) -> None:
+        """`ended`: told of each operation that ended here."""
+        self._ended = ended
         self._operations = operations
         self._claims = claims
         self._clock = clock
@@ -89,7 +97,7 @@ class RunOperations:
         task = self._running.get(operation.id)
         if operation.cancel_requested:
             await self._stop(operation.id)
-            await self._operations.finish(operation.id, OperationState.CANCELLED, self._clock.now())
+            self._tell(await self._operations.finish(operation.id, OperationState.CANCELLED, self._clock.now()))
         elif task is None and len(self._running) < AT_ONCE:
             task = asyncio.create_task(self._do(operation))
             self._running[operation.id] = task
@@ -136,10 +144,16 @@ class RunOperations:
         self, operation: Operation, result: Mapping[str, Any] | None, failure: OperationFailure | None
     ) -> None:
         state = OperationState.FAILED if failure else OperationState.SUCCEEDED
-        await self._operations.finish(operation.id, state, self._clock.now(), result=result, failure=failure)
+        self._tell(
+            await self._operations.finish(operation.id, state, self._clock.now(), result=result, failure=failure)
+        )
         tell = log.warning if failure else log.info
         tell("operation ended", operation=operation.id, kind=operation.kind, element_id=operation.element_id,
              state=state, reason=failure.message if failure else "")  # fmt: skip
+
+    def _tell(self, ended: Operation | None) -> None:
+        if ended is not None:  # else somebody else has ended it
+            self._ended(ended)
 
 
 def _claim(operation_id: OperationId) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -17,7 +17,7 @@ from services.model.elements import Mode
 from services.model.errors import StorageUnavailable
 from services.model.feed import Change, ChangeKind, Destroyed, FeedPosition, ModeChange
 from services.model.files import FileAttributes, FileStatus
-from services.model.ids import ElementId, Subject
+from services.model.ids import ElementId, StorageId, Subject
 from services.model.operations import OperationKind, OperationState
 from tests.doubles.admin_feeds import MemoryFeeds
 from tests.doubles.admin_operations import FakeClaims, MemoryOperations
@@ -27,6 +27,30 @@ from tests.doubles.element_peer import FakeElementPeer
 from tests.support.admin_things import NOW, file, record
 
 HERE = FeedPosition("feed-1", 0)
+
+
+class Witness:
+    """Fills `ports.FeedWitness`."""
+
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+        self.frames: list[Change | FeedPosition] = []
+
+    def begun(self, storage_id: StorageId) -> None:
+        self.seen.append(f"begun {storage_id}")
+
+    def told(self, storage_id: StorageId, frames: Sequence[Change | FeedPosition]) -> None:
+        self.seen.append("told")
+        self.frames += frames
+
+    def interrupted(self, storage_id: StorageId) -> None:
+        self.seen.append("interrupted")
+
+    def reset(self, storage_id: StorageId) -> None:
+        self.seen.append("reset")
+
+    def left(self, storage_id: StorageId) -> None:
+        self.seen.append("left")
 
 
 class House:
@@ -43,8 +67,16 @@ class House:
         self.peer.at["one:1"] = self.one.info
         self.claims = FakeClaims()
         self.clock = FakeClock(NOW)
+        self.witness = Witness()
         start = StartOperation(operations=self.operations, elements=self.elements, clock=self.clock, nudge=lambda: None)
-        one = FollowFeed(feeds=self.feeds, peer=self.peer, operations=self.operations, start=start, clock=self.clock)
+        one = FollowFeed(
+            feeds=self.feeds,
+            peer=self.peer,
+            operations=self.operations,
+            start=start,
+            clock=self.clock,
+            witness=self.witness,
+        )
         self.follow = FollowFeeds(elements=self.elements, claims=self.claims, follow=one)
 
     async def until(self, true: Callable[[], bool]) -> None:
@@ -209,3 +241,20 @@ def test_a_step_says_what_a_run_of_changes_means() -> None:
     assert step.ended == {other.file_id: FileStatus.DELETED}
     assert step.mode == modes[0]
     assert step_of(element_id, "feed-1", [HERE]).empty
+
+
+async def test_how_it_goes_is_seen(house: House) -> None:
+    await house.follow()
+    await house.peer.tells(created(1, file()))
+    await house.until(lambda: house.position() == FeedPosition("feed-1", 1))
+    await house.until(lambda: len(house.witness.frames) == 2)
+    assert house.witness.frames[0] == HERE, "that it is there counts, too"
+    house.peer.at["one:1"] = StorageUnavailable("away")
+    await house.peer.tells(created(2, file()))
+    await house.until(lambda: "interrupted" in house.witness.seen)
+    house.peer.feed = FeedPosition("feed-2", 0)
+    house.peer.at["one:1"] = house.one.info
+    await house.until(lambda: "reset" in house.witness.seen)
+    house.elements.records.clear()
+    await house.follow()
+    assert (house.witness.seen[0], house.witness.seen[-1]) == ("begun se-rw-01", "left")

@@ -76,6 +76,7 @@ class House:
         self.claims = FakeClaims()
         self.clock = FakeClock(NOW)
         self.work = Work()
+        self.over: list[Operation] = []
         self.nudges = 0
         self.run = self.replica(self.claims)
         self.start = StartOperation(
@@ -85,7 +86,9 @@ class House:
         self.cancel = CancelOperation(operations=self.operations, get=self.get, nudge=self.nudge)
 
     def replica(self, claims: FakeClaims) -> RunOperations:
-        return RunOperations(operations=self.operations, claims=claims, clock=self.clock, kinds={SYNC: self.work})
+        return RunOperations(
+            operations=self.operations, claims=claims, clock=self.clock, kinds={SYNC: self.work}, ended=self.over.append
+        )
 
     def nudge(self) -> None:
         self.nudges += 1
@@ -125,6 +128,7 @@ async def test_what_was_started_is_done_once_and_its_result_kept(house: House) -
     assert (ended.state, ended.result, ended.failure) == (OperationState.SUCCEEDED, {"done": True}, None)
     assert len(house.work.begun) == 1
     assert await house.run() == 0
+    assert house.over == [ended]
 
 
 async def test_a_second_start_answers_with_the_one_that_runs(house: House) -> None:
@@ -239,6 +243,7 @@ async def test_one_that_runs_is_stopped_on_request(house: House) -> None:
     await asyncio.sleep(0)
     assert await house.run() == 0
     assert (await cancelling).state is OperationState.CANCELLED
+    assert [each.state for each in house.over] == [OperationState.CANCELLED]
     assert (await house.cancel(operation.id, user=SOMEBODY)).state is OperationState.CANCELLED
 
 
