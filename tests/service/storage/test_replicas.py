@@ -83,7 +83,7 @@ async def test_an_upload_by_parts_goes_through_the_follower_the_leader_or_both(p
     assert (await directly.get(begun.upload_id, on_behalf_of=ANNA)).offset == half
     with pytest.raises(Conflict):
         await through.append(begun.upload_id, 0, chunks(DATA[:half]), on_behalf_of=ANNA)
-    with pytest.raises(NotFound):
+    with pytest.raises(Forbidden, match="somebody else"):
         await through.get(begun.upload_id, on_behalf_of=OPERATOR)
     await directly.append(begun.upload_id, half, chunks(DATA[half:]), on_behalf_of=ANNA)
     file = await through.complete(begun.upload_id, UploadCommit(len(DATA)), on_behalf_of=ANNA)
