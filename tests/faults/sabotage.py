@@ -189,6 +189,31 @@ SABOTAGE = (
         "            raise",
         ("tests/unit/storage/store/test_reserve.py",),
     ),
+    Sabotage(
+        "upload-s-record-excused",
+        f"{STORE}/uploads.py",
+        (
+            "        with self._health.committing():\n"
+            "            sync_folder(self._fs, self._layout.uploads)\n"
+            "        before = self._known"
+        ),
+        "        sync_folder(self._fs, self._layout.uploads)\n        before = self._known",
+        ("tests/faults/test_disk_errors.py", "-k", "any_failed_call and resumable"),
+    ),
+    Sabotage(
+        "put-back-reads-unguarded",
+        f"{STORE}/restoring.py",
+        ("        with reading():\n            try:\n                names ="),
+        ("        if True:\n            try:\n                names ="),
+        ("tests/faults/test_disk_errors.py", "-k", "any_failed_call and put-back"),
+    ),
+    Sabotage(
+        "put-back-behind-the-fence",
+        f"{STORE}/restoring.py",
+        "            if self._fs.exists(self._quarantine.shelf.path(item_id, data)):\n                raise",
+        "            if False:\n                raise",
+        ("tests/unit/storage/store/test_two_leaders.py", "-k", "put_back"),
+    ),
 )
 SAMPLE = ("fsync-of-new-attributes", "digest-of-an-upload")
 """What CI takes; the whole table takes minutes."""

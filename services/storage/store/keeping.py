@@ -70,7 +70,9 @@ class ElementKeeping:
     def _mark(self, file_id: FileId, decide: Callable[[Document], Document], reason: Reason) -> Document:
         document = self._parts.charge.writing.commits.rewrite(file_id, decide)
         path = self._layout.data(file_id, document.storage_filename)
-        if document.attributes.status is FileStatus.DAMAGED and self._fs.exists(path):
+        with reading():
+            there = self._fs.exists(path)
+        if document.attributes.status is FileStatus.DAMAGED and there:
             try:
                 self._move([path], reason)
             except (StorageFull, Forbidden) as error:
@@ -108,6 +110,8 @@ class ElementKeeping:
             try:
                 return writing.quarantine.set_aside(paths, reason)
             except FileNotFoundError as error:
+                if all(map(self._fs.exists, paths)):
+                    raise  # it is the folder of our epoch that has gone: we lead no more
                 log.warning("what was to be set aside has gone", error=str(error))
                 return None
             except PermissionError as error:

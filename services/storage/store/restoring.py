@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from services.chassis.logs import get_logger
-from services.model.errors import Conflict, Forbidden, NotFound
+from services.model.errors import Conflict, Forbidden, NotFound, StorageUnavailable
 from services.model.files import FileAttributes, FileStatus
 from services.model.ids import FileId, QuarantineId
 from services.storage.domain.documents import Document, decode
@@ -48,6 +48,13 @@ class Restoring:
 
     def restore(self, item_id: QuarantineId, at: datetime) -> FileAttributes:
         """Put it back; the file as it is then. Raises as `Keeping.restore`."""
+        try:
+            with reading():
+                return self._restore(item_id, at)
+        except FileNotFoundError:  # a temporary: we lead no more, or somebody's hand was there
+            raise StorageUnavailable("what was to be put back has gone meanwhile; try again", retry_after=2) from None
+
+    def _restore(self, item_id: QuarantineId, at: datetime) -> FileAttributes:
         data, attributes = self._parts(item_id)
         file_id = self.file_id(item_id)
         with self._taken(item_id, data, file_id) as part:
@@ -63,10 +70,11 @@ class Restoring:
 
     def _parts(self, item_id: QuarantineId) -> tuple[str, str]:
         """Names of the data and the attributes in an item; the second may be empty."""
-        try:
-            names = self._quarantine.shelf.content(item_id)
-        except (FileNotFoundError, NotADirectoryError):
-            raise NotFound("nothing of that name was set aside") from None
+        with reading():
+            try:
+                names = self._quarantine.shelf.content(item_id)
+            except (FileNotFoundError, NotADirectoryError):
+                raise NotFound("nothing of that name was set aside") from None
         attributes = [name for name in names if name.endswith(ATTRIBUTES_SUFFIX)]
         data = [name for name in names if name not in attributes]
         if len(data) != 1 or len(attributes) > 1 or any(data_filename(each) not in data for each in attributes):
@@ -89,6 +97,8 @@ class Restoring:
         try:
             self._quarantine.take(item_id, data, part)
         except FileNotFoundError:
+            if self._fs.exists(self._quarantine.shelf.path(item_id, data)):
+                raise  # it is the folder of our epoch that has gone: we lead no more
             raise NotFound("nothing of that name was set aside") from None
         except PermissionError as error:
             raise Forbidden("the system does not let the element take it back") from error

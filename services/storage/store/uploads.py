@@ -199,7 +199,9 @@ class UploadFiles:
             with contextlib.suppress(OSError):
                 self._fs.unlink(temporary)
             raise
-        sync_folder(self._fs, self._layout.uploads)
+        # The record may be kept or not: a part that is shortened to the offset before could be too short for it.
+        with self._health.committing():
+            sync_folder(self._fs, self._layout.uploads)
         before = self._known.get(upload.upload_id, upload)
         come = before.outstanding - upload.outstanding
         self._space.settle(come, come)
