@@ -89,7 +89,11 @@ class Ground:
         clock.advance(2 * 86400 + epochs)
         asked = {"data_dir": self.data, **self.opening, **changes}
         async with opened(self.folder, clock=clock, fs=fs or self.disk(), **asked) as element:
-            yield element, clock
+            try:
+                yield element, clock
+            finally:
+                if element.candidate is not None:
+                    await element.candidate.close()
 
     def paths(self) -> dict[str, bytes]:
         """Every file on its disk."""
@@ -97,17 +101,20 @@ class Ground:
 
     def kept(self) -> dict[str, bytes]:
         """What a start must not change."""
-        passing = (".epochs/", ".wal/", "incoming/")
+        passing = (".epochs/", ".wal/", "incoming/", ".leader.info")
         return {path: data for path, data in self.paths().items() if not path.startswith(passing)}
 
     def alone(self) -> list[str]:
-        """Leftovers: temporaries, data without attributes and attributes without data."""
+        """Leftovers: temporaries, data without attributes and attributes without data, unless they say so."""
         paths = self.paths()
         temporary = [path for path in paths if path.startswith("incoming/")]
+        parts = {path for path in paths if path.startswith("uploads/") and path.endswith(".part")}
+        unknown = [part for part in parts if f"{part.removesuffix('.part')}.json" not in paths]
         files = {path for path in paths if path.startswith("files/")}
         described = {path.removesuffix(ATTRIBUTES_SUFFIX) for path in files if path.endswith(ATTRIBUTES_SUFFIX)}
         data = {path for path in files if not path.endswith(ATTRIBUTES_SUFFIX)}
-        return [*temporary, *sorted(described ^ data)]
+        lacking = {path for path in described - data if b'"status":"damaged"' not in paths[path + ATTRIBUTES_SUFFIX]}
+        return [*temporary, *unknown, *sorted((data - described) | lacking)]
 
     def remove(self) -> None:
         """Throw it away."""

@@ -1,116 +1,31 @@
 """The table of everything that changes an element's disk: each line is stopped, cut and failed at every call.
 
-A new operation is a line in `OPERATIONS`: on which ground it begins, and its steps. What must be true is not said here:
-a file's state after a fault is the one before or after the step under way, and the one after if the step was answered.
+A new operation is a line in `OPERATIONS`: on which ground it begins (`making.py`), and its steps (`house.py`). What
+must be true is not said here: a file's state after a fault is the one before or after the step under way, and the one
+after if the step was answered.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 from services.model.elements import Mode
-from services.model.errors import StorageUnavailable
-from services.model.feed import Destroyed
-from services.model.files import FileAttributes, FileStatus, RetentionPolicy
-from services.model.ids import FileId
-from services.storage.domain.collecting import destruction, expired
-from services.storage.domain.documents import Document
-from services.storage.domain.modes import ModeState, parse_override
-from services.storage.ports import Files
-from services.storage.store.element import Element
-from services.storage.store.fs import WRITE, FileSystem
-from services.storage.usecases.collect_garbage import CollectGarbage
-from services.storage.usecases.finishing import Finishing
-from services.storage.usecases.mode_gate import ModeGate
-from services.storage.usecases.transition_mode import TransitionMode
-from tests.doubles.clock import FakeClock
-from tests.doubles.disks import StrictDisk
-from tests.faults.grounds import Ground
-from tests.support.power_cuts import ROOT
-from tests.support.storage_store import opened, store
-from tests.unit.storage.samples import ANNA, FILE_ID, NOW, attributes
-
-GONE_ID = FileId("01a1fc2c-de66-7086-91e3-b707ee2ab5d6")
-"""Deleted on the ground `edit`, two days before the operation begins."""
-ENDING_ID = FileId("01a1fc2c-de67-7086-91e3-b707ee2ab5d6")
-"""Its end has come meanwhile."""
-LATER_ID = FileId("01b20000-0000-7000-8000-000000000000")
-"""Of another year: every folder on its way is new."""
-BESIDE_ID = FileId("01a1fc2c-de68-7086-91e3-b707ee2ab5d6")
-"""Of the same hour as those that are there."""
-IDS = (FILE_ID, GONE_ID, ENDING_ID, LATER_ID, BESIDE_ID)
-
-OLD, NEW = b"old" * 1000, b"new" * 1000
-GRACE = timedelta(hours=24)
-
-
-class House:
-    """An open element, and who works on it."""
-
-    def __init__(self, element: Element, clock: FakeClock) -> None:
-        self.element, self.clock, self.files = element, clock, element.files
-        self.gate, self.finishing = ModeGate(element.mode), Finishing()
-
-    async def create(self, file_id: FileId, *, declared: bool = True) -> FileAttributes:
-        return await store(self.files, attributes(file_id=file_id), NEW, declared=declared)
-
-    async def update(self, file_id: FileId) -> FileAttributes:
-        def decide(document: Document) -> FileAttributes:
-            file = document.attributes
-            return replace(file, description="new", updated_at=self.clock.now(), revision=file.revision + 1)
-
-        return await self.files.change(file_id, decide)
-
-    async def delete(self, file_id: FileId) -> FileAttributes:
-        return await delete(self.files, file_id, self.clock)
-
-    async def expire(self, file_id: FileId) -> FileAttributes:
-        return await self.files.change(file_id, lambda document: expired(document, self.clock.now()))
-
-    async def purge(self, file_id: FileId) -> Destroyed | None:
-        return await self.files.destroy(file_id, lambda document: destruction(document, self.clock.now(), GRACE))
-
-    async def collect(self) -> None:
-        collect = CollectGarbage(
-            gate=self.gate, files=self.files, collections=self.element.collections, clock=self.clock,
-            finishing=self.finishing, grace=GRACE,
-        )  # fmt: skip
-        done = await collect()
-        if done.refused or done.failed:
-            raise StorageUnavailable(f"not all was collected: {done}")
-
-    async def note_collection(self) -> None:
-        await self.element.collections.keep(self.clock.now())
-
-    async def rebuild(self) -> None:
-        try:
-            await self.element.rebuild()
-        except OSError as error:  # the process logs it and tries again later
-            raise StorageUnavailable("the index is incomplete") from error
-
-    async def transition(self, target: Mode) -> ModeState:
-        transition = TransitionMode(
-            gate=self.gate, modes=self.element.modes, clock=self.clock, finishing=self.finishing
-        )
-        return await transition(target, confirmed=True, by=ANNA)
-
-
-async def delete(files: Files, file_id: FileId, clock: FakeClock) -> FileAttributes:
-    """As the element's own delete does."""
-
-    def decide(document: Document) -> FileAttributes:
-        file = document.attributes
-        return replace(
-            file, status=FileStatus.DELETED, deleted_at=clock.now(), deleted_by=ANNA, revision=file.revision + 1
-        )
-
-    return await files.change(file_id, decide)
-
+from services.storage.domain.modes import parse_override
+from tests.faults.house import (
+    BESIDE_ID,
+    ENDING_ID,
+    FIRST,
+    GONE_ID,
+    LATER_ID,
+    NEW,
+    ONE_OF_SEVERAL,
+    RESUMED_ID,
+    House,
+)
+from tests.unit.storage.samples import FILE_ID
 
 Act = Callable[[House], Awaitable[object]]
 
@@ -132,7 +47,7 @@ class Operation:
     steps: tuple[Step, ...] = ()
     """One after the other; none: the operation is the opening of the element itself."""
     ground: str = "edit"
-    """Which element it begins on; see `make_ground`."""
+    """Which element it begins on; see `making.py`."""
     together: bool = False
     """The steps run at once, in threads; how their calls follow one another differs each time."""
     whole: bool = True
@@ -146,7 +61,12 @@ class Operation:
     @property
     def single(self) -> bool:
         """Whether it is one transaction of a kind of its own."""
-        return len(self.steps) == 1 and self.name not in ("upload-undeclared", "delete", "expire", "collect")
+        return self.name in ("upload", "upload-beside", "update", "purge", "mode", "collection-noted")
+
+    @property
+    def elects(self) -> bool:
+        """Whether who fails does not lead then, and may try again."""
+        return self.name == "takeover"
 
 
 async def _opened(house: House) -> None:
@@ -192,58 +112,25 @@ OPERATIONS = (
         ),
         together=True,
     ),
+    one("batch", lambda house: house.create_batch(LATER_ID, BESIDE_ID), LATER_ID, BESIDE_ID, whole=False),
+    Operation(
+        "resumable",
+        (
+            Step(lambda house: house.begin_upload(), ("upload",)),
+            Step(lambda house: house.append(FIRST), ("upload",)),
+            Step(lambda house: house.append(len(NEW)), ("upload",)),
+            Step(lambda house: house.complete_upload(), ("upload", RESUMED_ID)),
+        ),
+    ),
+    one("set-aside", lambda house: house.verify(FILE_ID), FILE_ID, ground="spoiled"),
+    one("put-back", lambda house: house.restore(), FILE_ID, ground="aside", whole=False),
+    one("takeover", lambda house: house.take_over(), ground="left-behind", opening={"replicated": ONE_OF_SEVERAL}),
     Operation("init", ground="empty"),
     Operation("start"),
     Operation("override", ground="archive", opening={"mode_override": parse_override("ro@3")}),
     Operation("wal-reset", ground="damaged-journal"),
 )
 """Starting, taking over and recovering are the openings at the end; `test_*` also fail the recovery of each other."""
-
-
-async def make_ground(name: str, folder: Path, *, strict: bool) -> Ground:
-    """A closed element to begin on; all of it is durable. `folder`: a new one, in which its copies lie too."""
-    place = folder / "ground-0"
-    place.mkdir(parents=True)
-    disk = StrictDisk(ROOT) if strict else None
-    ground = Ground(place, disk)
-    if name == "empty":
-        if not strict:
-            ground.data.mkdir()
-        return ground
-    clock = FakeClock(NOW)
-    mode = Mode.RW if name in ("rw", "archive") else Mode.EDIT
-    async with opened(place, clock=clock, fs=disk, data_dir=ground.data, mode=mode) as element:
-        uuid = element.identity.element_uuid
-        house = House(element, clock)
-        if mode is Mode.RW:
-            await store(
-                house.files, attributes(retention_policy=RetentionPolicy.PERMANENT, ttl=None, expires_at=None), OLD
-            )
-        else:
-            for file_id in (FILE_ID, GONE_ID, ENDING_ID):
-                ends = NOW + timedelta(hours=1 if file_id == ENDING_ID else 720)
-                await store(house.files, attributes(file_id=file_id, expires_at=ends), OLD)
-            await house.delete(GONE_ID)
-        if name == "archive":
-            await house.transition(Mode.RO)
-            await house.transition(Mode.AR)
-    if name == "damaged-journal":
-        _damage(disk or FileSystem(), ground.data / ".wal" / "0000000001" / "0000000001.seg")
-        ground.opening["wal_reset"] = uuid
-    if name == "no-index":
-        for path in (place / "index").iterdir():
-            path.unlink()
-    if disk is not None:
-        ground.strict = disk.copy()
-    return ground
-
-
-def _damage(fs: FileSystem, segment: Path) -> None:
-    """Spoil its first frame: others follow it, so that it cannot be a torn tail."""
-    descriptor = fs.open(segment, WRITE)
-    fs.write(descriptor, b"AWJ1 is not what stands here")
-    fs.fsync(descriptor)
-    fs.close(descriptor)
 
 
 async def attempt(operation: Operation, house: House, answered: set[Step]) -> None:

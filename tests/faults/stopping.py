@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from tests.doubles.disks import SKIPPED, Call, PowerCut, WatchedDisk
 from tests.faults.grounds import Ground, ended
-from tests.faults.operations import OPENED, House, Operation, Step, attempt
+from tests.faults.house import House
+from tests.faults.operations import OPENED, Operation, Step, attempt
 from tests.faults.size import FULL
 
 

@@ -16,7 +16,9 @@ from services.model.errors import ArtStoreError, StorageFull, StorageUnavailable
 from services.storage.store.refusal import ElementRefused
 from tests.doubles.disks import Call, StrictDisk, WatchedDisk
 from tests.faults.grounds import Ground
-from tests.faults.operations import BESIDE_ID, OPERATIONS, House, Operation, Step, attempt, make_ground
+from tests.faults.house import BESIDE_ID, House
+from tests.faults.making import make_ground
+from tests.faults.operations import OPERATIONS, Operation, Step, attempt
 from tests.faults.size import FULL, luck
 from tests.faults.stopping import calls_of, stop
 from tests.faults.world import World, check, look, look_after_start, stages
@@ -75,6 +77,8 @@ async def _fail(
         if isinstance(refusal, StorageFull):
             assert code in FULL_DISK
             await _full(operation, worlds, answered, ground, house)
+        elif refusal is not None and operation.elects:
+            await _not_elected(operation, worlds, house)
         elif refusal is not None and call.changes:
             await _stopped(house, call, refusal)
     left = Ground(ground.folder, ground.strict and ground.strict.crash(None), ground.opening)
@@ -91,9 +95,9 @@ async def _full(operation: Operation, worlds: list[World], answered: set[Step], 
     assert not [path for path in ground.paths() if path.startswith("incoming/")], "the parts are removed"
     if operation.whole:
         assert await look(house.element) == worlds[len(answered)]
-        for step in operation.steps[len(answered) :]:
-            await step.act(house)
-        assert await look(house.element) == worlds[-1]
+    for step in operation.steps[len(answered) :]:
+        await step.act(house)
+    assert await look(house.element) == worlds[-1]
 
 
 async def _stopped(house: House, call: Call, refusal: ArtStoreError) -> None:
@@ -103,6 +107,16 @@ async def _stopped(house: House, call: Call, refusal: ArtStoreError) -> None:
         await house.create(BESIDE_ID)
     with pytest.raises(StorageUnavailable, match="stopped writing"):
         await house.element.check_wal()
+
+
+async def _not_elected(operation: Operation, worlds: list[World], house: House) -> None:
+    """Who could not take over leads nobody, and the next attempt begins an epoch of its own."""
+    assert not house.files.writable
+    with pytest.raises(StorageUnavailable):
+        await house.create(BESIDE_ID)
+    await attempt(operation, house, set())
+    assert house.files.writable
+    assert await look(house.element) == worlds[-1]
 
 
 def take_a_part(disk: WatchedDisk, number: int, code: int) -> None:

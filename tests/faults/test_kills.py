@@ -25,7 +25,7 @@ from services.model.errors import ArtStoreError
 from services.model.files import FileChange, FileStatus, NewFile, UploadCommit
 from services.model.ids import FileId, StorageId
 from tests.doubles.documents import an_element, new_id
-from tests.faults.forking import PATIENCE, element, fork, kill
+from tests.faults.forking import PATIENCE, element, fork, kill, show
 from tests.faults.history import History
 from tests.faults.size import FULL, luck, sized
 from tests.faults.working import see
@@ -69,6 +69,9 @@ class Ground:
         try:
             await self._ready()
             yield calls.as_("ingester")
+        except BaseException:
+            show(self._process, self.folder / "log")
+            raise
         finally:
             self.kill()
             await calls.close()

@@ -18,7 +18,8 @@ from services.storage.store.wal import reading
 from services.storage.store.wal.segments import Segments
 from tests.doubles.disks import Call
 from tests.faults.grounds import Ground
-from tests.faults.operations import OPERATIONS, Operation, make_ground
+from tests.faults.making import make_ground
+from tests.faults.operations import OPERATIONS, Operation
 from tests.faults.size import FULL, luck, sized
 from tests.faults.stopping import Left, calls_of, stop, worth_stopping
 from tests.faults.world import World, check, look_after_start, stages

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.operations import OPERATIONS, Operation, make_ground
+from tests.faults.making import make_ground
+from tests.faults.operations import OPERATIONS, Operation
 from tests.faults.size import FULL
 from tests.faults.stopping import calls_of, stop, worth_stopping
 from tests.faults.world import check, look_after_start, stages

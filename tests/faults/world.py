@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from services.model.errors import FileDeleted, FileExpired, NotFound
-from services.model.ids import FileId
+from services.model.files import FileStatus
+from services.model.ids import FileId, UploadId
 from services.model.paging import PageRequest
+from services.storage.domain.resumable import decode
+from services.storage.store.durable import read_file
 from services.storage.store.element import Element
+from services.storage.store.fs import FileSystem, Kind
 from services.storage.store.modefile import read_mode
 from tests.faults.grounds import Ground
-from tests.faults.operations import IDS, House, Operation, Step, attempt
-from tests.support.storage_store import content_of
+from tests.faults.house import IDS, NEW, RESUMED_ID, House
+from tests.faults.operations import Operation, Step, attempt
 
 World = dict[str, object]
-"""Each file by its id, `mode`, and `gc`: when garbage was last collected."""
+"""Each file by its id; `upload`: how far the one that comes by parts is; `bytes`: digests of all content that is kept,
+in the quarantine too; `mode`; `gc`: when garbage was last collected."""
 
 ABSENT = "there never was one"
+SET_ASIDE = "its bytes are not served"
+A_FILE = "it is a file"
+CONTENT_AT_MOST = 1 << 20
 
 
 async def look(element: Element) -> World:
@@ -25,9 +35,11 @@ async def look(element: Element) -> World:
     if element.files.writable and parts.index.complete:
         await _check_index(element)
     seen: World = {file_id: await _fate(element, file_id) for file_id in IDS}
+    seen["upload"] = A_FILE if isinstance(seen[RESUMED_ID], tuple) else _upload(element)
+    seen["bytes"] = {*_digests(parts.fs, parts.layout.files), *_digests(parts.fs, parts.layout.quarantine)}
     mode = read_mode(parts.fs, parts.layout)
     seen["mode"] = mode and (mode.mode, mode.revision, mode.changed_by)
-    seen["gc"] = await element.collections.last()
+    seen["gc"] = await element.collections.last() if parts.charge.leading else None
     if parts.index.complete:
         listed = {each.file_id: each for each in (await element.files.page(None, PageRequest())).items}
         assert listed == {key: each[0] for key in IDS if isinstance(each := seen[key], tuple)}, "the listing is true"
@@ -41,7 +53,37 @@ async def _fate(element: Element, file_id: FileId) -> object:
         return ABSENT
     except (FileDeleted, FileExpired) as error:
         return f"destroyed: {error.code}"
-    return document.attributes, await content_of(element.files, document.attributes)
+    file = document.attributes
+    if file.status in (FileStatus.DAMAGED, FileStatus.MISSING):
+        return file, SET_ASIDE
+    async with element.files.content(document, None, hashed=True) as content:
+        while await content.read():
+            pass
+        return file, content.sha256 == file.sha256 or "wrong bytes"
+
+
+def _upload(element: Element) -> object:
+    """Bytes that were acknowledged, which are there; None: it was never begun."""
+    parts, upload_id = element._parts, UploadId(RESUMED_ID)
+    try:
+        record = read_file(parts.fs, parts.layout.uploads / f"{upload_id}.json", CONTENT_AT_MOST)
+    except FileNotFoundError:
+        return None
+    offset = decode(record).offset
+    part = read_file(parts.fs, parts.layout.uploads / f"{upload_id}.part", CONTENT_AT_MOST) if offset else b""
+    assert part[:offset] == NEW[:offset], "what was acknowledged is there"
+    if element.files.writable:
+        assert element.uploads.get(upload_id).offset == offset
+    return offset
+
+
+def _digests(fs: FileSystem, folder: Path) -> Iterator[str]:
+    """Of every content below it."""
+    for each in fs.entries(folder):
+        if each.kind is Kind.FOLDER:
+            yield from _digests(fs, folder / each.name)
+        elif not each.name.endswith(".json"):
+            yield hashlib.sha256(read_file(fs, folder / each.name, CONTENT_AT_MOST)).hexdigest()
 
 
 async def _check_index(element: Element) -> None:
