@@ -24,12 +24,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from services.model.errors import MetadataTooLarge, StorageUnavailable, ValidationFailed
 from services.model.files import FileAttributes, FileStatus, JsonObject, RetentionPolicy
 from services.model.ids import FileId, Subject, parse_file_id
 from services.storage.domain.seal import CorruptDocument, seal, unseal
+from services.storage.domain.written import Written, written
 
 SCHEMA_VERSION = 1
 MAX_BYTES = 4096
@@ -69,7 +71,10 @@ def encode(document: Document) -> bytes:
 
 def decode(text: bytes) -> Document:
     """The document that `text` holds. Raises `CorruptDocument`."""
-    return document_of(unseal(text))
+    try:
+        return _as_written(written(text))
+    except (CorruptDocument, ValueError, TypeError, OverflowError):
+        return document_of(unseal(text))
 
 
 def document_of(members: Mapping[str, Any]) -> Document:
@@ -138,6 +143,31 @@ def _members(document: Document) -> dict[str, Any]:
     }
 
 
+def _as_written(found: Written) -> Document:
+    attributes = FileAttributes(
+        file_id=FileId(found.file_id),
+        revision=found.revision,
+        epoch=found.epoch,
+        original_filename=found.original_filename,
+        content_type=found.content_type,
+        size=found.size,
+        sha256=found.sha256,
+        uploaded_by=Subject(found.uploaded_by),
+        uploaded_at=_time(found.uploaded_at),
+        updated_at=_time(found.updated_at),
+        description=found.description,
+        tags=found.tags,
+        metadata=found.metadata,
+        retention_policy=found.retention_policy,
+        ttl=None if found.ttl_days is None else _days(found.ttl_days),
+        expires_at=None if found.expires_at is None else _time(found.expires_at),
+        status=found.status,
+        deleted_at=None if found.deleted_at is None else _time(found.deleted_at),
+        deleted_by=None if found.deleted_by is None else Subject(found.deleted_by),
+    )
+    return Document(attributes, _plain_name(found.storage_filename), found.schema_version)
+
+
 def _document(members: dict[str, Any]) -> Document:
     take = members.pop
     version = _whole(take("schema_version"), 1)
@@ -200,11 +230,18 @@ def _ttl(days: Any) -> timedelta | None:
         return None
     if isinstance(days, bool) or not isinstance(days, int | float):
         raise TypeError("ttl_days is not a number")
+    return _days(days)
+
+
+@lru_cache(128)
+def _days(days: float) -> timedelta:
     return timedelta(days=days)
 
 
 def _time(text: Any) -> datetime:
     value = datetime.fromisoformat(_text(text))
+    if value.tzinfo is UTC:
+        return value
     if value.tzinfo is None:
         raise ValueError("a time has no zone")
     return value.astimezone(UTC)

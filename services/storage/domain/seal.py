@@ -48,6 +48,13 @@ def unseal(text: bytes) -> dict[str, Any]:
     return parse(body + b"}")
 
 
+def sealed_just_so(text: bytes) -> None:
+    """Return if the text is sealed, and ends to the byte as `seal` ends it. Raises `CorruptDocument`."""
+    digest = hashlib.sha256(text[:-SEAL_BYTES]).hexdigest()
+    if text[-SEAL_BYTES:] != f',"{SEAL}":"{digest}"}}\n'.encode():
+        raise CorruptDocument("its content does not match its seal")
+
+
 def parse(text: bytes) -> dict[str, Any]:
     """The members of an object, sealed or not. Raises `CorruptDocument`."""
     try:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import errno
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 
 from services.chassis.logs import get_logger
 from services.model.errors import FileDamaged
 from services.model.ids import FileId
-from services.storage.domain.documents import SCHEMA_VERSION, Document, decode
-from services.storage.domain.names import data_filename, file_id_in
+from services.storage.domain.documents import MAX_BYTES, SCHEMA_VERSION, Document, decode
+from services.storage.domain.names import attributes_filename, data_filename, file_id_in, folder_of
 from services.storage.domain.seal import CorruptDocument, unseal
 from services.storage.store.durable import read_file
-from services.storage.store.fs import Entry, FileSystem, Kind
+from services.storage.store.fs import FOLDER, Entry, FileSystem, Kind
 from services.storage.store.layout import Layout
 
 READ_AT_MOST = 64 << 10
 """Bytes: more than this version writes, since a later one may write more."""
+
+Place = tuple[FileId, str]
+"""A file's id, and its name on the disk."""
 
 log = get_logger(__name__)
 
@@ -40,6 +45,35 @@ class DocumentFiles:
             log.error("attributes cannot be trusted", file_id=file_id, reason=str(error))  # noqa: TRY400 - no fault of ours
             raise FileDamaged("the file's attributes are damaged; it is not served") from error
         return document
+
+    def several(self, places: Iterable[Place]) -> Iterator[Document | None]:
+        """The document beside each file; None where there is none, or none that can be trusted, which is logged.
+
+        For many at a time: a folder is opened once for all neighbours in it.
+        """
+        for folder, neighbours in groupby(places, lambda place: folder_of(place[0])):
+            try:
+                descriptor = self._fs.open(self._layout.files / folder, FOLDER)
+            except FileNotFoundError:
+                yield from (None for _ in neighbours)
+                continue
+            try:
+                for file_id, storage_filename in neighbours:
+                    yield self._beside(descriptor, file_id, storage_filename)
+            finally:
+                self._fs.close(descriptor)
+
+    def _beside(self, folder: int, file_id: FileId, storage_filename: str) -> Document | None:
+        try:
+            document = decode(self._fs.load(folder, attributes_filename(storage_filename), MAX_BYTES))
+            if document.attributes.file_id == file_id and document.storage_filename == storage_filename:
+                return document
+        except (CorruptDocument, OSError):
+            pass  # read more closely: it may be longer than ours are, or be there only now
+        try:
+            return self.read(file_id, storage_filename)
+        except (FileNotFoundError, FileDamaged):
+            return None
 
     def newer(self, file_id: FileId, storage_filename: str) -> bool:
         """Whether attributes that are not understood are sealed well and of a later version: not ours to judge."""

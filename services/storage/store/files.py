@@ -29,13 +29,13 @@ from services.storage.store.fs import FileSystem
 from services.storage.store.health import reading
 from services.storage.store.incoming import IncomingFile
 from services.storage.store.index import Index, IndexFailed
-from services.storage.store.index import Row as IndexRow
 from services.storage.store.layout import Layout
 from services.storage.store.locks import FileLocks
 from services.storage.store.lookup import Lookup
 from services.storage.store.part import Part
 from services.storage.store.pool import Pool
 from services.storage.store.reserve import Reserve
+from services.storage.store.rows import Row as IndexRow
 from services.storage.store.small import SmallFile
 from services.storage.store.space import Space
 from services.storage.store.texts import NotPlain, Texts
@@ -168,7 +168,7 @@ class ElementFiles:
     def _page(self, status: FileStatus | None, page: PageRequest, after: Position | None) -> Page[FileAttributes]:
         rows = self._index_rows(self._parts.index.page, status, after, page.offset, page.limit + 1)
         shown = rows[: page.limit]
-        documents = [document for row in shown if (document := self._parts.lookup.read(row)) is not None]
+        documents = self._parts.lookup.read(shown)
         return self._part([document.attributes for document in documents], shown, len(rows) > page.limit, status)
 
     def _texts(self, page: PageRequest, after: Position | None) -> Page[bytes] | None:

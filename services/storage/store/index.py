@@ -18,10 +18,8 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import threading
-import uuid
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -29,22 +27,29 @@ from typing import Any, ParamSpec, TypeVar
 from services.chassis.logs import get_logger
 from services.model.feed import Destroyed
 from services.model.files import FileStatus
-from services.model.ids import ElementUuid, FileId, Subject
+from services.model.ids import ElementUuid, FileId
 from services.storage.domain.documents import Document
 from services.storage.domain.glance import Glance
 from services.storage.ports import Usage
 from services.storage.store.cursors import Position
+from services.storage.store.rows import (
+    Row,
+    id_of,
+    key_of,
+    line_of,
+    milliseconds,
+    moment_of,
+    of_document,
+    of_glance,
+    of_line,
+    put_all,
+    row_of,
+)
 from services.storage.store.tables import EMPTY, FILES, SCHEMA
 
 SCHEMA_VERSION = "5"
 FILE_NAME = "index.sqlite"
 
-_PUT = """
-INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (file_id) DO UPDATE SET storage_filename = excluded.storage_filename, uploaded_ms = excluded.uploaded_ms,
-    status = excluded.status, size = excluded.size, revision = excluded.revision, expires_ms = excluded.expires_ms
-WHERE excluded.revision >= files.revision
-"""
 _EXPIRING = """
 SELECT * FROM (
     SELECT expires_ms, file_id FROM files
@@ -79,7 +84,6 @@ SELECT file_id, size, sha256, why, by, ended_ms, destroyed_ms FROM destroyed WHE
 _first = itemgetter(0)
 _NOTE = "INSERT OR REPLACE INTO about VALUES (?, ?)"
 _WITHOUT_BYTES = frozenset({FileStatus.MISSING})
-_EPOCH = datetime.fromisoformat("1970-01-01T00:00:00Z")
 
 _FULL = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE})
 
@@ -87,17 +91,6 @@ Args = ParamSpec("Args")
 Result = TypeVar("Result")
 
 log = get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """Where a file lies, and in which state it was when that was written down."""
-
-    file_id: FileId
-    storage_filename: str
-    uploaded_ms: int
-    status: str
-    revision: int
 
 
 class _Unreadable(sqlite3.DatabaseError):
@@ -218,13 +211,13 @@ class Index:
         `applied`: the number of the last commit that is known with this. Never raises: a failure marks the index
         incomplete.
         """
-        rows, ended = [*map(_row, documents)], [*destroyed]
-        leaving = [_key(each) for each in (*gone, *(line.file_id for line in ended))]
+        rows, ended = [*map(of_document, documents)], [*destroyed]
+        leaving = [key_of(each) for each in (*gone, *(line.file_id for line in ended))]
 
         def change(connection: sqlite3.Connection) -> None:
             connection.executemany("DELETE FROM files WHERE file_id = ?", [(key,) for key in leaving])
-            connection.executemany(_DESTROYED, map(_line, ended))
-            connection.executemany(_PUT, rows)
+            connection.executemany(_DESTROYED, map(of_line, ended))
+            put_all(connection, rows)
             if applied is not None and not self._gap:
                 connection.execute(_NOTE, ("applied", str(applied)))
 
@@ -241,11 +234,11 @@ class Index:
 
     def fill(self, glances: Iterable[Glance]) -> None:
         """Take note of documents as they were on the disk a moment ago, in a rebuild. Never raises, as `put`."""
-        rows = sorted(map(_glanced, glances), key=_first)  # neighbours in the index, too
+        rows = sorted(map(of_glance, glances), key=_first)  # neighbours in the index, too
         try:
             with self._lock, self._connection as connection:
                 connection.execute("BEGIN IMMEDIATE")
-                connection.executemany(_PUT, [row for row in rows if row[0] not in self._left])
+                put_all(connection, [row for row in rows if row[0] not in self._left])
                 self._refresh()
         except sqlite3.Error as error:
             self._failed(error)
@@ -264,15 +257,15 @@ class Index:
         sql = "SELECT file_id, storage_filename, uploaded_ms, status, revision FROM files WHERE file_id = ?"
         try:
             with self._lock:
-                found = self._connection.execute(sql, (_key(file_id),)).fetchone()
+                found = self._connection.execute(sql, (key_of(file_id),)).fetchone()
         except sqlite3.Error as error:
             self._failed(error)
             return None
-        return _found(found) if found else None
+        return row_of(found) if found else None
 
     def put_destroyed(self, lines: Iterable[Destroyed]) -> None:
         """Take note of what the destroyed log says, in a rebuild. Never raises, as `put`."""
-        rows = list(map(_line, lines))
+        rows = list(map(of_line, lines))
         try:
             with self._lock, self._connection as connection:
                 connection.execute("BEGIN IMMEDIATE")
@@ -284,45 +277,45 @@ class Index:
         """What became of a file that was destroyed; None if the index does not know of it."""
         try:
             with self._lock:
-                found = self._connection.execute(_DESTROYED_LINE, (_key(file_id),)).fetchone()
+                found = self._connection.execute(_DESTROYED_LINE, (key_of(file_id),)).fetchone()
         except sqlite3.Error as error:
             self._failed(error)
             return None
-        return _destroyed(found) if found else None
+        return line_of(found) if found else None
 
     def destroyed_page(self, after: tuple[int, FileId] | None, limit: int) -> list[tuple[int, Destroyed]]:
         """What was destroyed and is not there again, each with the time of it in milliseconds. Raises `IndexFailed`."""
-        last = (after[0], _key(after[1])) if after else (-(2**63), b"")
-        return [(row[-1], _destroyed(row)) for row in self._rows(_DESTROYED_PAGE, (*last, limit))]
+        last = (after[0], key_of(after[1])) if after else (-(2**63), b"")
+        return [(row[-1], line_of(row)) for row in self._rows(_DESTROYED_PAGE, (*last, limit))]
 
     def expiring(self, until: datetime, after: tuple[int, FileId] | None, limit: int) -> list[tuple[int, FileId]]:
         """Files that have not ended and whose end is not later than `until`, with it in milliseconds.
 
         Raises `IndexFailed`.
         """
-        last = (after[0], _key(after[1])) if after else (-(2**63), b"")
-        rows = self._rows(_EXPIRING, (_milliseconds(until), *last, limit))
-        return [(end, _id(key)) for end, key in rows]
+        last = (after[0], key_of(after[1])) if after else (-(2**63), b"")
+        rows = self._rows(_EXPIRING, (milliseconds(until), *last, limit))
+        return [(end, id_of(key)) for end, key in rows]
 
     def ended(self, after: FileId | None, limit: int) -> list[FileId]:
         """Deleted and expired files, by id. Raises `IndexFailed`."""
-        rows = self._rows(_ENDED, (_key(after) if after else b"", limit))
-        return [_id(key) for (key,) in rows]
+        rows = self._rows(_ENDED, (key_of(after) if after else b"", limit))
+        return [id_of(key) for (key,) in rows]
 
     def rows(self, after: FileId | None, limit: int) -> list[Row]:
         """Every file, by id. Raises `IndexFailed`."""
-        return [_found(each) for each in self._rows(_WALK, (_key(after) if after else b"", limit))]
+        return [row_of(each) for each in self._rows(_WALK, (key_of(after) if after else b"", limit))]
 
     def judged(self, after: FileId | None, limit: int) -> list[tuple[FileId, datetime]]:
         """Files that have not ended, by id, and when each was last known to be well. Raises `IndexFailed`."""
-        rows = self._rows(_JUDGED, (_key(after) if after else b"", limit))
-        return [(_id(key), _EPOCH + timedelta(milliseconds=at)) for key, at in rows]
+        rows = self._rows(_JUDGED, (key_of(after) if after else b"", limit))
+        return [(id_of(key), moment_of(at)) for key, at in rows]
 
     def put_verified(self, file_id: FileId, at: datetime) -> None:
         """Take note that a file was read and is well. Never raises, as `put`."""
         try:
             with self._lock, self._connection as connection:
-                connection.execute("INSERT OR REPLACE INTO verified VALUES (?, ?)", (_key(file_id), _milliseconds(at)))
+                connection.execute("INSERT OR REPLACE INTO verified VALUES (?, ?)", (key_of(file_id), milliseconds(at)))
         except sqlite3.Error as error:
             self._failed(error)
 
@@ -334,7 +327,7 @@ class Index:
             values.append(status.value)
         if after is not None:
             where.append("(uploaded_ms, file_id) > (?, ?)")
-            values += [after.uploaded_ms, _key(after.file_id)]
+            values += [after.uploaded_ms, key_of(after.file_id)]
         sql = (
             "SELECT file_id, storage_filename, uploaded_ms, status, revision FROM files "  # noqa: S608 - fixed words
             f"WHERE {' AND '.join(where)} ORDER BY uploaded_ms, file_id LIMIT ? OFFSET ?"
@@ -345,7 +338,7 @@ class Index:
         except sqlite3.Error as error:
             self._failed(error)
             raise IndexFailed(str(error)) from error
-        return [_found(each) for each in found]
+        return [row_of(each) for each in found]
 
     def close(self) -> None:
         """Close it."""
@@ -441,49 +434,3 @@ def known_element(folder: Path) -> ElementUuid | None:
     except sqlite3.DatabaseError:
         return None
     return ElementUuid(str(found[0])) if found else None
-
-
-def _key(file_id: FileId) -> bytes:
-    return uuid.UUID(file_id).bytes
-
-
-def _glanced(found: Glance) -> tuple[bytes, str, int, str, int, int, int | None]:
-    ends = None if found.expires_at is None else _milliseconds(found.expires_at)
-    key, at = bytes.fromhex(found.file_id.replace("-", "")), _milliseconds(found.uploaded_at)
-    return key, found.storage_filename, at, found.status, found.size, found.revision, ends
-
-
-def _row(document: Document) -> tuple[bytes, str, int, str, int, int, int | None]:
-    a = document.attributes
-    ends = None if a.expires_at is None else _milliseconds(a.expires_at)
-    name, status = document.storage_filename, a.status.value
-    return _key(a.file_id), name, _milliseconds(a.uploaded_at), status, a.size, a.revision, ends
-
-
-def _line(line: Destroyed) -> tuple[bytes, int, str, str, str | None, int, int]:
-    ended, destroyed = _milliseconds(line.ended_at), _milliseconds(line.destroyed_at)
-    return _key(line.file_id), line.size, line.sha256, line.why.value, line.by, ended, destroyed
-
-
-def _destroyed(columns: tuple[bytes, int, str, str, str | None, int, int]) -> Destroyed:
-    key, size, sha256, why, by, ended, destroyed = columns
-    subject = None if by is None else Subject(by)
-    return Destroyed(_id(key), size, sha256, FileStatus(why), subject, _moment(ended), _moment(destroyed))
-
-
-def _id(key: bytes) -> FileId:
-    return FileId(str(uuid.UUID(bytes=key)))
-
-
-def _milliseconds(moment: datetime) -> int:
-    since = moment - _EPOCH
-    return since.days * 86_400_000 + since.seconds * 1000 + since.microseconds // 1000
-
-
-def _moment(milliseconds: int) -> datetime:
-    return _EPOCH + timedelta(milliseconds=milliseconds)
-
-
-def _found(columns: tuple[bytes, str, int, str, int]) -> Row:
-    key, storage_filename, uploaded_ms, status, revision = columns
-    return Row(_id(key), storage_filename, uploaded_ms, status, revision)

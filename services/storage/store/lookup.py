@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from services.model.errors import FileDamaged, FileDeleted, FileExpired, NotFound
 from services.model.files import FileStatus
 from services.model.ids import FileId
@@ -9,7 +11,8 @@ from services.storage.domain.documents import Document
 from services.storage.store.destroyed import DestroyedLog
 from services.storage.store.documents import DocumentFiles
 from services.storage.store.health import reading
-from services.storage.store.index import Index, Row
+from services.storage.store.index import Index
+from services.storage.store.rows import Row
 
 
 class Lookup:
@@ -57,12 +60,14 @@ class Lookup:
             self.require_not_destroyed(file_id)
         return document
 
-    def read(self, row: Row) -> Document | None:
-        """The document of a row, for a listing; None if it is gone or cannot be trusted, which is logged."""
-        return self.named(row.file_id, row.storage_filename)
+    def read(self, rows: Iterable[Row]) -> list[Document]:
+        """The documents of rows, for a listing; without those gone or not to be trusted, which is logged."""
+        with reading():
+            found = self._documents.several((row.file_id, row.storage_filename) for row in rows)
+            return [document for document in found if document is not None]
 
     def named(self, file_id: FileId, storage_filename: str) -> Document | None:
-        """The same for a file whose place is known."""
+        """The document of a file whose place is known; None as above."""
         try:
             with reading():
                 return self._documents.read(file_id, storage_filename)

@@ -18,7 +18,8 @@ from services.storage.store.files import Parts
 from services.storage.store.fs import READ, Entry, Kind
 from services.storage.store.health import reading
 from services.storage.store.hours import Hour, strange_entry
-from services.storage.store.index import IndexFailed, Row
+from services.storage.store.index import IndexFailed
+from services.storage.store.rows import Row
 
 STEP = 512 << 10
 """Bytes read at a time."""

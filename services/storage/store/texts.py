@@ -18,8 +18,8 @@ from services.storage.domain.seal import CorruptDocument
 from services.storage.store.documents import DocumentFiles
 from services.storage.store.fs import FOLDER, FileSystem
 from services.storage.store.health import reading
-from services.storage.store.index import Row
 from services.storage.store.layout import Layout
+from services.storage.store.rows import Row
 
 PLAIN = b'{"schema_version":%d,' % SCHEMA_VERSION
 """How every document begins that this version has written."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from services.storage.store.documents import DocumentFiles
 from services.storage.store.element import Element
 from services.storage.store.index import Index, IndexFailed, known_element
 from services.storage.store.rebuild import Rebuild
+from services.storage.store.rows import TOGETHER
 from tests.doubles.clock import FakeClock
 from tests.doubles.documents import new_id
 from tests.support.storage_store import content_of, opened, store, tree
@@ -301,6 +303,46 @@ def test_what_went_while_the_index_is_made_is_not_brought_back(tmp_path: Path) -
         assert index.get(OTHER_ID) is not None
         index.put(documents)
         assert index.get(FILE_ID) is not None, "and only meanwhile"
+
+
+def test_any_number_of_files_is_noted_at_once(tmp_path: Path) -> None:
+    count = 2 * TOGETHER + 7
+    files = [document(file_id=new_id(), size=number, revision=5) for number in range(count)]
+    older = [replace(each, attributes=replace(each.attributes, revision=4, size=0)) for each in files]
+    later = [
+        replace(each, attributes=replace(each.attributes, revision=6, status=FileStatus.DELETED))
+        for each in files[: TOGETHER + 1]
+    ]
+    with contextlib.closing(Index(tmp_path)) as index:
+        generation = index.clear()
+        for some in (files, older, later):
+            index.fill(map(glance_of, some))
+        index.rebuilt(generation)
+        assert index.usage.files == {FileStatus.ACTIVE: count - len(later), FileStatus.DELETED: len(later)}
+        assert index.usage.used == sum(range(count))
+        found = {row.file_id: (row.revision, row.status) for row in index.rows(None, 2 * count)}
+        expected = [(6, "deleted")] * len(later) + [(5, "active")] * (count - len(later))
+        assert [found[each.attributes.file_id] for each in files] == expected
+
+
+async def test_a_page_leaves_out_what_is_gone_and_what_cannot_be_trusted(tmp_path: Path) -> None:
+    async with opened(tmp_path) as element:
+        stored = [await store(element.files, attributes(file_id=new_id()), b"x") for _ in range(5)]
+        other_hour = await store(element.files, attributes(), b"y")
+        paths = [next((tmp_path / "data/files").rglob(f"*{each.file_id}*.attr.json")) for each in stored]
+        paths[0].unlink()
+        paths[1].write_bytes(paths[1].read_bytes().replace(b'"size":1', b'"size":2'))
+        paths[2].write_bytes(paths[3].read_bytes())
+        members = json.loads(paths[3].read_bytes())
+        paths[3].write_bytes(seal({**members, "metadata": {"long": "x" * 5000}, "colour": "red"}))
+        page = await element.files.page(None, PageRequest())
+        by_id = {each.file_id: each for each in page.items}
+        assert len(page.items) == 3
+        assert by_id.keys() == {stored[3].file_id, stored[4].file_id, other_hour.file_id}
+        assert by_id[stored[3].file_id].metadata == {"long": "x" * 5000}
+        assert by_id[stored[4].file_id] == stored[4]
+        shutil.rmtree(paths[4].parent)
+        assert [each.file_id for each in (await element.files.page(None, PageRequest())).items] == [FILE_ID]
 
 
 @pytest.mark.parametrize("status", [None, FileStatus.DELETED])
