@@ -252,3 +252,17 @@ async def test_the_readers_password_is_not_in_the_statement(with_reader: Databas
     assert PASSWORD not in scram(PASSWORD)
     with pytest.raises(MigrationError, match="printable ASCII"):
         scram("пароль")
+
+
+async def test_the_hot_table_is_vacuumed_long_before_a_fifth_of_it_has_changed(empty: Database) -> None:
+    await migrated(empty)
+    connection = await asyncpg.connect(empty.owner_dsn)
+    try:
+        options = await connection.fetchval("SELECT reloptions FROM pg_class WHERE oid = 'admin.files'::regclass")
+    finally:
+        await connection.close()
+    kept = dict(option.split("=") for option in options)
+    assert float(kept["autovacuum_vacuum_scale_factor"]) <= 0.05
+    assert float(kept["autovacuum_vacuum_insert_scale_factor"]) <= 0.1
+    assert float(kept["autovacuum_analyze_scale_factor"]) <= 0.05
+    assert int(kept["fillfactor"]) < 100

@@ -49,6 +49,32 @@ async def test_a_rotation_under_load_refuses_no_token(stopped: Admin) -> None:
     ]
 
 
+async def test_a_rotation_whose_admin_is_killed_is_finished_by_the_next_one(stopped: Admin) -> None:
+    stopped.environment["AM_KEY_PUBLISH_WAIT"] = "2s"
+    await stopped.migrate()
+    await stopped.start()
+    boss = await stopped.user()
+    keys = SigningKeysClient(stopped.channel("gateway"))
+    (before,) = await keys.list_signing_keys(on_behalf_of=boss)
+    following = await keys.rotate_signing_key(on_behalf_of=boss)
+    old = await stopped.token()
+    stopped.process.kill()
+    await stopped.start()
+    keys = SigningKeysClient(stopped.channel("gateway"))
+    async with asyncio.timeout(30):
+        while (listed := await keys.list_signing_keys(on_behalf_of=boss))[-1].state is KeyState.NEXT:  # noqa: ASYNC110 - Admin tells nobody
+            await asyncio.sleep(0.1)
+    assert [(each.kid, each.state) for each in listed] == [
+        (before.kid, KeyState.RETIRING),
+        (following.kid, KeyState.ACTIVE),
+    ]
+    verifier = TokenVerifier(stopped.as_("query"), issuer=ISSUER, audience="artstore", clock=SystemClock())
+    new = await stopped.token()
+    assert jws.extract_compact(new.encode()).protected["kid"] == following.kid
+    for token in (old, new):
+        await verifier.verify(token)
+
+
 async def test_who_may_not_administer_neither_sees_nor_rotates_keys(admin: Admin) -> None:
     keys, reader = SigningKeysClient(admin.channel("gateway")), await admin.user("files:read")
     with pytest.raises(Forbidden):
