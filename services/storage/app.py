@@ -273,6 +273,7 @@ async def _opened(settings: Settings, clock: Clock) -> AsyncIterator[Element]:
         wal_dir=settings.wal_dir.resolve() if settings.wal_dir else None,
         wal_reset=settings.wal_reset,
         feed_retention=settings.feed_retention,
+        feed_max_size=settings.feed_max_size,
         replicated=_replicated(settings),
         restored=settings.restored,
         new_identity=settings.new_identity,

@@ -93,7 +93,12 @@ class Settings(ProcessSettings):
     )
     feed_retention: Duration = Field(
         timedelta(hours=24),
-        description="For how long changes are kept at least, in the journal, for those who follow them, as Admin does.",
+        description="For how long changes are kept, in the journal, for those who follow them, as Admin does.",
+    )
+    feed_max_size: ByteSize = Field(
+        1 << 30,
+        description="Bytes of the journal that are kept for that at most, some 1.7 million changes in 1 GiB; it wins "
+        "over SE_FEED_RETENTION: who is further behind begins anew with a full listing. 0: no bound.",
     )
     replica_mode: ReplicaMode = Field(
         ReplicaMode.STANDALONE,

@@ -1,9 +1,9 @@
 """The change feed: the journal's commits, told to those who follow them.
 
-It has no form of its own. What the journal needs no more is kept for SE_FEED_RETENTION, whole segments at a time, so
-that the feed outlives restarts and the one who wrote it, and is exactly as durable as the changes themselves. A commit
-says which file changed and how; what the file is now is read from the disk when the change is told. The latest changes
-are at hand in memory, as they were made.
+It has no form of its own. What the journal needs no more is kept for SE_FEED_RETENTION, in SE_FEED_MAX_SIZE at most,
+whole segments at a time, so that the feed outlives restarts and the one who wrote it, and is exactly as durable as the
+changes themselves. A commit says which file changed and how; what the file is now is read from the disk when the change
+is told. The latest changes are at hand in memory, as they were made.
 
 Whoever follows asks for some changes at a time and keeps nothing waiting: if he is slow, those in memory go on without
 him, and he reads the journal until he is near again.

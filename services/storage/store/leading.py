@@ -84,7 +84,7 @@ def take_charge(
 def _journal_options(options: Options, layout: Layout) -> JournalOptions:
     return JournalOptions(
         options.wal_dir or layout.journal, options.wal_segment, options.wal_reset, options.feed_retention,
-        options.restored,
+        options.feed_max_size, options.restored,
     )  # fmt: skip
 
 

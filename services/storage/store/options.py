@@ -52,6 +52,8 @@ class Options:
     new_identity: str = ""
     """The original, if the directory is a copy that becomes an element of its own; empty: it does not."""
     feed_retention: timedelta = timedelta(0)
-    """For how long changes are kept at least, for those who follow them."""
+    """For how long changes are kept, for those who follow them."""
+    feed_max_size: int = 0
+    """In how many bytes; 0: in any."""
     replicated: Replicated | None = None
     """None: this is the element's only process."""

@@ -42,9 +42,10 @@ lost to a later power cut. A bad frame with nothing valid after it is a torn tai
 and logged. A bad frame with a valid one after it is damage: something that was durable has changed. Then nobody knows
 what is open: the element serves reads, refuses writes, and says so until SE_WAL_RESET.
 
-**Kept.** Segments that are spent stay for SE_FEED_RETENTION after the last commit in them: the change feed is read from
-them (`kept.py`). A start does not read them: it goes from the newest segment backwards to the first that is spent. That
-none is missing between two of them, and no frame, is told by `number` in the heads.
+**Kept.** Segments that are spent stay for SE_FEED_RETENTION after the last commit in them, the latest of them in
+SE_FEED_MAX_SIZE: the change feed is read from them (`kept.py`). A start does not read them: it goes from the newest
+segment backwards to the first that is spent. That none is missing between two of them, and no frame, is told by
+`number` in the heads.
 
 **Lineage.** Random, made with the first journal and whenever it was lost or set aside, was restored from a backup, is a
 copy's (its heads name the element that it was copied from), or knows less than the index, which is to say that the

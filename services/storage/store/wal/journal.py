@@ -109,12 +109,12 @@ class Journal:
 
     def __init__(
         self, segments: Segments, health: WriteHealth, origin: Origin, *, size: int, durable: Durable, settled: Settled,
-        tail: Tail, clock: Clock, retention: timedelta,
+        tail: Tail, clock: Clock, retention: timedelta, most: int = 0,
     ) -> None:  # fmt: skip
-        """`size`: bytes of a segment. `retention`: for how long commits are kept at least."""
+        """`size`: bytes of a segment. `retention`: for how long commits are kept, `most`: in how many bytes; 0: any."""
         self._segments, self._fs, self._health, self._origin = segments, segments.fs, health, origin
         self._size, self._durable, self._settled = size, durable, settled
-        self._tail, self._clock, self._retention = tail, clock, retention
+        self._tail, self._clock, self._retention, self._most = tail, clock, retention, most
         self._queue: list[_Waiting] = []
         self._queued = threading.Lock()
         self._turn = threading.Lock()
@@ -125,6 +125,7 @@ class Journal:
         """Where each open transaction begins."""
         self._kinds: dict[int, ChangeKind] = {}
         """What each open transaction is called."""
+        self._crowded = False
         self._number = origin.number
         self._applied, self._spent = origin.applied, origin.spent
         self._transactions = self._numbers = origin.epoch << EPOCH_SHIFT
@@ -369,11 +370,24 @@ class Journal:
     def _unneeded(self) -> Place:
         """The oldest segment that is not spent, or may hold commits which are still to be kept."""
         horizon, oldest = self._clock.now() - self._retention, START
-        for place in self._segments.places()[1:]:
+        places = self._segments.places()
+        for place in places[1:]:
             head = head_of(self._segments, place) if place <= self._spent else None
             if place > self._spent or (head is not None and head.at > horizon):
                 break
             oldest = place if head is not None else oldest
+        return max(oldest, self._too_many([place for place in places if place < self._spent]))
+
+    def _too_many(self, spent: list[Place]) -> Place:
+        """The oldest of those segments, oldest first, for which there is room."""
+        if not self._most or len(spent) * self._size <= self._most:
+            self._crowded = False
+            return START
+        room = self._most // self._size
+        oldest = spent[-room] if room else self._spent
+        if not self._crowded:  # said once, not with each segment
+            log.warning("changes are kept for less than their time: they take too much room", bytes=self._most)
+        self._crowded = True
         return oldest
 
 

@@ -46,6 +46,8 @@ class JournalOptions:
     """SE_WAL_RESET: the element whose damaged journal is to be set aside; empty: none."""
     retention: timedelta
     """For how long commits are kept at least, for those who follow the changes."""
+    most: int = 0
+    """In how many bytes beside what the journal needs; 0: in any."""
     restored: int = 0
     """SE_RESTORED: the newest epoch of a directory that was restored from a backup; 0: it was not."""
 
@@ -105,7 +107,7 @@ def _journal(
 
     return Journal(
         segments, disk.health, origin, size=options.segment_bytes, durable=durable, settled=index.settle,
-        tail=tail, clock=clock, retention=options.retention,
+        tail=tail, clock=clock, retention=options.retention, most=options.most,
     )  # fmt: skip
 
 

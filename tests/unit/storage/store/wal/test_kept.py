@@ -30,8 +30,8 @@ DAY = timedelta(days=1)
 class Ground:
     """One disk, and the journals that are written on it, an epoch after the other."""
 
-    def __init__(self, retention: timedelta = DAY) -> None:
-        self.disk, self.clock, self.retention = StrictDisk(ROOT), FakeClock(), retention
+    def __init__(self, retention: timedelta = DAY, most: int = 0) -> None:
+        self.disk, self.clock, self.retention, self.most = StrictDisk(ROOT), FakeClock(), retention, most
         self.numbers: list[int] = []
         self._epoch = 0
         self.lead()
@@ -46,7 +46,7 @@ class Ground:
         origin = Origin(UUID, "aa", self._epoch, history.last, history.spent, history.number)
         self.journal = Journal(
             segments, WriteHealth(), origin, size=4 << 10, durable=lambda done: None, settled=lambda: True,
-            tail=self.tail, clock=self.clock, retention=self.retention,
+            tail=self.tail, clock=self.clock, retention=self.retention, most=self.most,
         )  # fmt: skip
         self.journal.start([])
         self.journal.checkpoint()
@@ -124,6 +124,41 @@ def test_a_number_that_was_never_given_away_is_refused(ground: Ground, wrong: in
 def test_of_another_history_nothing_is_read(ground: Ground) -> None:
     with pytest.raises(NotKept):
         Kept(Segments(ground.disk, ROOT), "bb").find(ground.numbers[10], ground.end)
+
+
+def test_no_more_is_kept_than_there_is_room_for_and_the_latest_stays() -> None:
+    ground = Ground(most=5 * (4 << 10))
+    for _ in range(3):
+        ground.write(50)
+        ground.journal.checkpoint()
+        assert len(ground.segments()) <= 5 + 1, "those that are kept, and the one that is written"
+    with pytest.raises(NotKept):
+        ground.after(0)
+    first = next(index for index in range(len(ground.numbers)) if _is_kept(ground, ground.numbers[index]))
+    assert ground.after(ground.numbers[first]) == ground.numbers[first + 1 :]
+    assert first < len(ground.numbers) - 20, "and not only the last ones"
+    ground.lead()
+    assert ground.after(ground.numbers[-1]) == []
+
+
+def test_what_the_journal_needs_itself_is_kept_whatever_room_there_is() -> None:
+    ground = Ground(most=1)
+    unfinished = ground.journal.begin(Op.UPDATE, DOCUMENT, old=1, new=2)
+    before = len(ground.segments())
+    ground.write(50)
+    ground.journal.checkpoint()
+    assert len(ground.segments()) > before + 2, "an open change needs all from its beginning on"
+    ground.journal.commit(unfinished, DOCUMENT)
+    ground.journal.checkpoint()
+    assert len(ground.segments()) <= 2
+
+
+def _is_kept(ground: Ground, number: int) -> bool:
+    try:
+        ground.kept.find(number, ground.end)
+    except NotKept:
+        return False
+    return True
 
 
 def test_a_missing_segment_is_noticed(ground: Ground) -> None:
