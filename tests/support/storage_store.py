@@ -32,6 +32,7 @@ def options(folder: Path, **changes: Any) -> Options:
         capacity=0,
         wal_segment=16 << 10,
         reserve=4 << 10,
+        sync_threads=1,
     )
     return replace(plain, **changes)
 

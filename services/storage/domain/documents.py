@@ -41,6 +41,12 @@ MAX_DELETER_BYTES = 240
 MAX_DEPTH = 32
 """Levels of nesting in user metadata: readers of JSON differ in how deep they follow, and 4 KiB could hold 2,000."""
 
+_BARE_BYTES = 1100
+"""More than a document takes that says nothing of its own; a test knows how much more."""
+_LONGEST_CHARACTER = 6
+"""Bytes, of a control character as JSON escapes it."""
+_AROUND_TEXT = 3
+"""Bytes: quotes and a comma."""
 _DAY = timedelta(days=1)
 
 
@@ -89,11 +95,21 @@ def check_room(attributes: FileAttributes, unknown: JsonObject | None = None) ->
     """Raise `MetadataTooLarge` if callers have said more than fits, `ValidationFailed` if metadata nest too deeply."""
     if _depth(attributes.metadata) > MAX_DEPTH:
         raise ValidationFailed.of("metadata", f"must not be nested deeper than {MAX_DEPTH} levels")
+    if not unknown and _fits_anyhow(attributes):
+        return
     length = caller_bytes(attributes, unknown)
     if length > MAX_CALLER_BYTES:
         raise MetadataTooLarge(
             f"name, description, tags and metadata make {length} bytes of attributes; at most {MAX_CALLER_BYTES} fit"
         )
+
+
+def _fits_anyhow(a: FileAttributes) -> bool:
+    """Whether it need not be written out to see that it fits: if every character took as much room as one can."""
+    if a.metadata:
+        return False
+    texts = (a.original_filename, a.content_type, a.uploaded_by, a.description, *a.tags)
+    return _BARE_BYTES + _LONGEST_CHARACTER * sum(map(len, texts)) + _AROUND_TEXT * len(a.tags) <= MAX_CALLER_BYTES
 
 
 def caller_bytes(attributes: FileAttributes, unknown: JsonObject | None = None) -> int:

@@ -27,6 +27,8 @@ _HOUR = 3_600_000
 _REPLACEMENT = "_"
 _RESERVED = frozenset('/\\:*?"<>|')
 """Separators here or elsewhere, and what other systems cannot store: the disk may be read on another one."""
+_PLAIN = re.compile(r"[A-Za-z0-9_-](?:[A-Za-z0-9 ._-]*[A-Za-z0-9_-])?")
+"""What is harmless as it is: most names, which are looked at no further."""
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 """Unicode categories that do not show, or change how the rest shows: controls, bidirectional marks and other format
 characters, surrogates, private and unassigned ones, line and paragraph separators."""
@@ -82,6 +84,8 @@ _ATTRIBUTES_NAME = re.compile(
 
 def _harmless(text: str) -> str:
     """The text without anything that a path, a terminal or a script could take for more than a letter."""
+    if _PLAIN.fullmatch(text):
+        return text
     text = unicodedata.normalize("NFC", text)
     shown = "".join(_REPLACEMENT if c in _RESERVED or unicodedata.category(c) in _UNSEEN else c for c in text)
     return re.sub(r"\A[.\s]+", _REPLACEMENT, shown).rstrip(". ")

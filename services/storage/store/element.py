@@ -41,6 +41,7 @@ from services.storage.store.reserve import Reserve
 from services.storage.store.scrubfile import ScrubFile
 from services.storage.store.space import Space
 from services.storage.store.survey import Survey
+from services.storage.store.syncs import Syncs
 from services.storage.store.texts import Texts
 from services.storage.store.uploading import ElementUploads
 
@@ -210,6 +211,8 @@ def _parts(options: Options, fs: FileSystem, layout: Layout, stack: contextlib.E
     destroyed = DestroyedLog(Disk(fs, layout, folders, charge.health))
     documents = DocumentFiles(fs, layout)
     reads, writes = Pool("read", READ_THREADS), Pool("write", WRITE_THREADS)
+    syncs = Syncs(options.sync_threads)
+    stack.callback(syncs.close)
     stack.callback(reads.close)
     stack.callback(writes.close)
     return Parts(
@@ -232,6 +235,7 @@ def _parts(options: Options, fs: FileSystem, layout: Layout, stack: contextlib.E
         reserve=reserve,
         reads=reads,
         writes=writes,
+        syncs=syncs,
     )
 
 

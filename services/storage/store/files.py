@@ -38,6 +38,7 @@ from services.storage.store.reserve import Reserve
 from services.storage.store.rows import Row as IndexRow
 from services.storage.store.small import SmallFile
 from services.storage.store.space import Space
+from services.storage.store.syncs import Syncs
 from services.storage.store.texts import NotPlain, Texts
 
 Asked = ParamSpec("Asked")
@@ -68,6 +69,7 @@ class Parts:
     reserve: Reserve
     reads: Pool
     writes: Pool
+    syncs: Syncs
 
 
 class ElementFiles:

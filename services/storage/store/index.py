@@ -18,7 +18,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from operator import itemgetter
 from pathlib import Path
@@ -262,6 +262,24 @@ class Index:
             self._failed(error)
             return None
         return row_of(found) if found else None
+
+    def unknown(self, file_ids: Sequence[FileId]) -> set[FileId]:
+        """Those that no file has and no destroyed one had; none while it is incomplete, and cannot tell."""
+        keys = {key_of(each): each for each in file_ids}
+        marks = ",".join("?" * len(keys))
+        sql = (
+            f"SELECT file_id FROM files WHERE file_id IN ({marks}) "  # noqa: S608 - only question marks
+            f"UNION ALL SELECT file_id FROM destroyed WHERE file_id IN ({marks})"
+        )
+        try:
+            with self._lock:
+                if not self.complete:
+                    return set()
+                found = self._connection.execute(sql, (*keys, *keys)).fetchall()
+        except sqlite3.Error as error:
+            self._failed(error)
+            return set()
+        return {*keys.values()} - {keys[key] for (key,) in found}
 
     def put_destroyed(self, lines: Iterable[Destroyed]) -> None:
         """Take note of what the destroyed log says, in a rebuild. Never raises, as `put`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 from services.model.ids import FileId
@@ -31,6 +32,7 @@ class Layout:
         self.reserve = root / ".reserve"
         self.journal = root / ".wal"
         """Where the journal lies unless SE_WAL_DIR says otherwise."""
+        self._hour = lru_cache(1024)(self.files.joinpath)
 
     def epoch(self, number: int) -> Path:
         """The file that says that somebody took charge as number `number`."""
@@ -42,7 +44,7 @@ class Layout:
 
     def folder(self, file_id: FileId) -> Path:
         """Where a file of that id lies, if it does. Raises `OverflowError` for a time beyond the year 9999."""
-        return self.files / folder_of(file_id)
+        return self._hour(folder_of(file_id))
 
     def data(self, file_id: FileId, storage_filename: str) -> Path:
         """The file itself."""

@@ -73,7 +73,9 @@ def take_charge(
         journal=journal,
         source=source,
         commits=commits,
-        batch=BatchCommits(disk, journal=journal, commits=commits, space=parts.space),
+        batch=BatchCommits(
+            disk, journal=journal, commits=commits, lookup=parts.lookup, space=parts.space, syncs=parts.syncs
+        ),
         purging=Purging(disk, journal=journal, lookup=parts.lookup, log=destroyed, epoch=epoch),
         uploads=uploads,
         quarantine=quarantine,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from services.model.errors import FileDamaged, FileDeleted, FileExpired, NotFound
 from services.model.files import FileStatus
@@ -45,6 +45,10 @@ class Lookup:
             raise FileExpired("the file has expired and was destroyed")
         if line is not None:
             raise FileDeleted("the file was deleted and destroyed")
+
+    def unknown(self, file_ids: Sequence[FileId]) -> set[FileId]:
+        """Of ids that are wanted for new files those that are certainly free, without a look at each."""
+        return self._index.unknown(file_ids)
 
     def taken(self, file_id: FileId) -> Document | None:
         """The document of an id that is wanted for a new file; None if it is free.

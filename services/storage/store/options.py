@@ -13,6 +13,9 @@ from services.storage.domain.modes import ModeOverride
 from services.storage.store.reserve import RESERVE_BYTES
 from services.storage.store.wal.journal import SEGMENT_BYTES
 
+SYNC_THREADS = 16
+"""Each waits for the disk and for nothing else."""
+
 
 @dataclass(frozen=True, slots=True)
 class Replicated:
@@ -45,6 +48,8 @@ class Options:
     wal_reset: str = ""
     """The element whose damaged journal is to be set aside; empty: none."""
     wal_segment: int = SEGMENT_BYTES
+    sync_threads: int = SYNC_THREADS
+    """How many small files are synced at the same time; 1: in order."""
     reserve: int = RESERVE_BYTES
     """What is given up when the disk is full."""
     restored: int = 0

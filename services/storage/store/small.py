@@ -1,8 +1,9 @@
 """Steps 1 to 7 of the commit protocol for several small files at once; see the head of this package.
 
 The order is the protocol's for each file. They share a job, the frames of the journal in which they begin and are
-committed, and one fsync for each folder; all are written before the first is synced, so that a file system that
-journals has one transaction to write and not one for each. Nothing else is shared: a file that fails on its way is left
+committed, and one fsync for each folder; all are written before the first is synced, and then all are synced at once,
+so that a file system that journals has one transaction to write and not one for each, and the disk one flush. The index
+is asked once whether their ids are free, and their room is kept in one piece if it is there. Nothing else is shared: a file that fails on its way is left
 behind with its own error, and the others go on.
 """
 
@@ -10,11 +11,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from services.model.errors import StorageFull
+from services.model.errors import ArtStoreError, StorageFull
 from services.model.files import FileAttributes
 from services.model.ids import FileId
 from services.storage.domain.documents import Document, encode
@@ -23,7 +24,9 @@ from services.storage.store.commits import Commits
 from services.storage.store.disk import Disk
 from services.storage.store.durable import sync_folder, write_all
 from services.storage.store.fs import CREATE
+from services.storage.store.lookup import Lookup
 from services.storage.store.space import Space
+from services.storage.store.syncs import Syncs
 from services.storage.store.wal.journal import Journal
 
 
@@ -59,21 +62,26 @@ class _Going:
 class BatchCommits:
     """Stores batches. In threads only: it waits for the disk."""
 
-    def __init__(self, disk: Disk, *, journal: Journal, commits: Commits, space: Space) -> None:
+    def __init__(
+        self, disk: Disk, *, journal: Journal, commits: Commits, lookup: Lookup, space: Space, syncs: Syncs
+    ) -> None:
         self._fs, self._layout, self._health = disk.fs, disk.layout, disk.health
-        self._journal, self._commits, self._space = journal, commits, space
+        self._journal, self._commits, self._lookup = journal, commits, lookup
+        self._space, self._syncs = space, syncs
 
     def create(self, batch: Sequence[SmallFile]) -> None:
         """Store each file of a batch, or not: `document` and `error` say so. Whoever calls holds the lock of each."""
         going: list[_Going] = []
+        free = self._lookup.unknown([each.file_id for each in batch])
         try:
             for file in batch:
                 with _its_own_fault(file):
-                    new = self._admit(file)
+                    new = self._admit(file, free)
                     if new is not None:
                         going.append(new)
-                        self._write(new)
-            self._each(going, self._sync)
+            self._promise_all(going)
+            self._each(going, self._write)
+            self._syncs.each(self._synced, _well(going))
             self._begin(_well(going))
             self._each(going, self._publish)
             self._sync_folders(_well(going))
@@ -82,10 +90,11 @@ class BatchCommits:
             for each in going:
                 self._leave(each)
 
-    def _admit(self, file: SmallFile) -> _Going | None:
-        """What is to be written of a file; None if it is there already."""
+    def _admit(self, file: SmallFile, free: Container[FileId]) -> _Going | None:
+        """What is to be written of a file; None if it is there already. `free`: ids that nobody need be asked about."""
         attributes = file.decide(hashlib.sha256(file.content).hexdigest())
-        file.document = self._commits.existing(attributes)
+        if file.file_id not in free:
+            file.document = self._commits.existing(attributes)
         if file.document is not None:
             return None
         with self._health.preparing():
@@ -93,11 +102,18 @@ class BatchCommits:
         temporary = self._commits.temporary
         return _Going(file, document, temporary(file.file_id, "part"), temporary(file.file_id, "attr.json"))
 
+    def _promise_all(self, going: Sequence[_Going]) -> None:
+        """Step 1 for all in one piece, if there is so much; else each sees for itself."""
+        with contextlib.suppress(ArtStoreError), self._health.preparing():
+            self._space.promise(sum(len(each.file.content) for each in going))
+            for each in going:
+                each.promised = len(each.file.content)
+
     def _write(self, new: _Going) -> None:
         """Steps 1 to 3, less the fsyncs."""
         text = encode(new.document)
         with self._health.preparing():
-            if new.file.content:
+            if new.promised < len(new.file.content):
                 self._space.promise(len(new.file.content))
                 new.promised = len(new.file.content)
             for path, data in ((new.part, new.file.content), (new.prepared, text)):
@@ -107,9 +123,9 @@ class BatchCommits:
             self._space.taken(new.promised)
             new.taken = True
 
-    def _sync(self, new: _Going) -> None:
+    def _synced(self, new: _Going) -> None:
         """The fsyncs of steps 2 and 3."""
-        with self._health.preparing():
+        with _its_own_fault(new.file), self._health.preparing():
             while new.open:
                 self._fs.fsync(new.open[-1])
                 self._fs.close(new.open.pop())
