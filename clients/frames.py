@@ -35,7 +35,7 @@ def is_last(frame: bytes) -> bool:
 
 def encode_chunk(*pieces: bytes | memoryview) -> bytes:
     """The frame of one chunk made of these pieces; the only copy on the way."""
-    return b"".join((b"\x12", _varint(sum(map(len, pieces))), *pieces))
+    return b"".join((b"\x12", varint(sum(map(len, pieces))), *pieces))
 
 
 def chunk_size(frame: bytes) -> int:
@@ -92,7 +92,8 @@ async def cut(
         yield encode_chunk(*kept)
 
 
-def _varint(value: int) -> bytes:
+def varint(value: int) -> bytes:
+    """As lengths and keys are written (https://protobuf.dev/programming-guides/encoding#varints)."""
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)

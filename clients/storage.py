@@ -11,11 +11,12 @@ import grpc
 from artstore.storage.v1 import storage_pb2, storage_pb2_grpc
 
 from clients import metadata, wire
-from clients.calls import answered, ask, reached, understood
+from clients.calls import ask, understood
 from clients.frames import joined
 from clients.storage_control import StorageControlClient
 from clients.storage_feed import StorageFeedClient
 from clients.storage_keeping import StorageKeepingClient
+from clients.storage_small import SmallFiles
 from clients.storage_uploads import StorageUploadsClient
 from clients.streams import DownloadStream, UploadStream
 from services.chassis import telemetry
@@ -32,11 +33,8 @@ from services.model.paging import PageRequest
 
 UNARY: Final = 10.0
 """Seconds for a call that moves no content."""
-STORING: Final = 30.0
-"""Seconds for a small file: it waits for the disk with others."""
 PEER: Final = "the storage element"
 
-STORE: Final = "/artstore.storage.v1.StorageWriteService/StoreFile"
 UPLOAD: Final = "/artstore.storage.v1.StorageWriteService/Upload"
 DOWNLOAD: Final = "/artstore.storage.v1.StorageReadService/Download"
 
@@ -100,11 +98,7 @@ class StorageClient:
         self.uploads = StorageUploadsClient(channel)
         """Calls about resumable uploads."""
         # The stubs of these decode and encode every chunk; these do not.
-        self._channel = channel
-        self._store: grpc.aio.UnaryUnaryMultiCallable[bytes, storage_pb2.StoreFileResponse] = channel.unary_unary(
-            STORE,
-            response_deserializer=storage_pb2.StoreFileResponse.FromString,
-        )
+        self._small = SmallFiles(channel)
         self._upload: grpc.aio.StreamUnaryMultiCallable[bytes, storage_pb2.UploadResponse] = channel.stream_unary(
             UPLOAD,
             response_deserializer=storage_pb2.UploadResponse.FromString,
@@ -171,25 +165,17 @@ class StorageClient:
     ) -> FileAttributes:
         """Store a small file, at most `frames.MAX_CHUNK` bytes, in one call; it is durable when this returns.
 
+        Files that go to the element at the same time for the same user may share the call, nothing else.
+
         `chunks`: its encoded chunk frames. Raises as `upload` and `ElementUpload.commit`; `StorageUnavailable` with
         `outcome_unknown` where no answer came: the file may have been kept, ask again with the same id. The same holds
         after a cancellation.
         """
-        await reached(self._channel, StorageUnavailable)
         header = storage_pb2.StoreFileRequest(header=wire.new_file_to_proto(new_file))
         last = storage_pb2.StoreFileRequest(commit=wire.commit_to_proto(commit))
         # Encoded fields, one after the other, are the message; the content is not copied into one and out of it again.
         request = b"".join((header.SerializeToString(), joined(chunks), last.SerializeToString()))
-        try:
-            response = await self._store(
-                request, timeout=remaining(STORING), metadata=metadata.on_behalf_of(on_behalf_of)
-            )
-        except grpc.aio.AioRpcError as error:
-            raise answered(error, StorageUnavailable) or StorageUnavailable.unconfirmed(
-                "the storage element did not confirm the file in time", retry_after=2
-            ) from error
-        with understood():
-            return wire.file_from_proto(response.file)
+        return await self._small.store(request, on_behalf_of)
 
     @asynccontextmanager
     async def upload(self, new_file: NewFile, *, on_behalf_of: Identity | None) -> AsyncIterator[ElementUpload]:

@@ -75,6 +75,12 @@ _BARE: dict[grpc.StatusCode, type[ArtStoreError]] = {
 
 def details_of(error: ArtStoreError) -> bytes:
     """The serialized `google.rpc.Status` of an error, for the trailer `DETAILS_KEY`."""
+    serialized: bytes = status_of(error).SerializeToString()
+    return serialized
+
+
+def status_of(error: ArtStoreError) -> status_pb2.Status:
+    """An error as a message, for answers that say of each of several things what became of it."""
     info = error_details_pb2.ErrorInfo(reason=error.code.value, domain=DOMAIN)
     parts: list[any_pb2.Any] = [_packed(info)]
     if error.details:
@@ -87,8 +93,7 @@ def details_of(error: ArtStoreError) -> bytes:
         delay.FromMilliseconds(int(error.retry_after * 1000))
         parts.append(_packed(error_details_pb2.RetryInfo(retry_delay=delay)))
     number: int = STATUS[error.code].value[0]
-    serialized: bytes = status_pb2.Status(code=number, message=error.message, details=parts).SerializeToString()
-    return serialized
+    return status_pb2.Status(code=number, message=error.message, details=parts)
 
 
 def from_status(
@@ -132,6 +137,15 @@ def _from_details(raw: bytes) -> ArtStoreError | None:
         status = status_pb2.Status.FromString(raw)
     except Exception:  # noqa: BLE001 - whatever the parser raises on bytes that are not ours: the bare status decides
         return None
+    return _told(status)
+
+
+def error_of(status: status_pb2.Status) -> ArtStoreError:
+    """The error that such a message tells of."""
+    return _told(status) or InternalError(f"unexpected answer from a peer: {status.message}")
+
+
+def _told(status: status_pb2.Status) -> ArtStoreError | None:
     cls: type[ArtStoreError] | None = None
     problems: list[FieldProblem] = []
     retry_after: float | None = None

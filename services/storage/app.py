@@ -55,7 +55,7 @@ from services.storage.usecases.resumable_uploads import (
 from services.storage.usecases.scrub import Scrub
 from services.storage.usecases.scrubbing import Scrubbings
 from services.storage.usecases.store_file import StoreFile
-from services.storage.usecases.store_small_file import StoreSmallFile
+from services.storage.usecases.store_small_file import StoreSmallFile, StoreSmallFiles
 from services.storage.usecases.suspects import Suspects
 from services.storage.usecases.transition_mode import TransitionMode
 from services.storage.usecases.update_file import UpdateFile
@@ -125,6 +125,9 @@ async def serve(settings: Settings) -> None:
             uploads=element.uploads, clock=clock, expiry=settings.upload_expiry, most=settings.max_open_uploads
         )
         expire = ExpireUploads(open_uploads=open_uploads, clock=clock, finishing=finishing)
+        store_small = StoreSmallFile(
+            gate=gate, files=files, clock=clock, finishing=finishing, max_file_size=settings.max_file_size
+        )
         list_quarantine = ListQuarantine(gate=gate, keeping=element.keeping)
         names = rpc.add_to(
             server.grpc,
@@ -137,9 +140,8 @@ async def serve(settings: Settings) -> None:
                 store_file=StoreFile(
                     gate=gate, files=files, clock=clock, finishing=finishing, max_file_size=settings.max_file_size
                 ),
-                store_small_file=StoreSmallFile(
-                    gate=gate, files=files, clock=clock, finishing=finishing, max_file_size=settings.max_file_size
-                ),
+                store_small_file=store_small,
+                store_small_files=StoreSmallFiles(store_small, gate=gate, files=files, finishing=finishing),
                 update_file=UpdateFile(gate=gate, files=files, clock=clock, finishing=finishing),
                 delete_file=DeleteFile(gate=gate, files=files, clock=clock, finishing=finishing),
                 uploading=Uploading(

@@ -241,6 +241,16 @@ class Uploads(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A small file as it is offered."""
+
+    file_id: FileId
+    content: Bytes
+    decide: Callable[[str], FileAttributes]
+    """Makes the attributes from the SHA-256; what it raises is raised, and nothing is kept."""
+
+
 class Files(Protocol):
     """The files of one element: the disk is the truth, an index only finds them."""
 
@@ -288,12 +298,15 @@ class Files(Protocol):
         """
         ...
 
-    async def store(self, file_id: FileId, content: Bytes, decide: Callable[[str], FileAttributes]) -> FileAttributes:
+    async def store(self, file: Whole) -> FileAttributes:
         """Store a small file whole; those that come at the same time share the work of the disk, not their outcome.
 
-        `decide` makes the attributes from the SHA-256; what it raises is raised, and nothing is kept. Everything else
-        as `Incoming.commit`, which this is, with `receive` and `write` before it.
+        Everything else as `Incoming.commit`, which this is, with `receive` and `write` before it.
         """
+        ...
+
+    async def store_all(self, files: Sequence[Whole]) -> list[FileAttributes | BaseException]:
+        """`store` for several: of each what it returns or raises. One whose id is busy keeps no other waiting."""
         ...
 
     async def change(self, file_id: FileId, decide: Decision) -> FileAttributes:

@@ -19,10 +19,13 @@ from pathlib import Path
 from statistics import median
 from typing import TypeVar
 
+import grpc
 import psutil
 import uvloop
+from artstore.storage.v1 import storage_pb2, storage_pb2_grpc
 
-from clients.frames import MAX_CHUNK, encode_chunk
+from clients import metadata, wire
+from clients.frames import MAX_CHUNK, decode_chunk, encode_chunk
 from clients.storage import StorageClient
 from services.chassis.caller import Identity
 from services.chassis.channel import element_server_name, open_channel
@@ -45,8 +48,9 @@ Result = TypeVar("Result")
 class Served:
     """A process, a client to it, and what it used."""
 
-    def __init__(self, process: Running, client: StorageClient) -> None:
-        self.process, self.client = process, client
+    def __init__(self, process: Running, channel: grpc.aio.Channel) -> None:
+        self.process, self.client = process, StorageClient(channel)
+        self._alone = storage_pb2_grpc.StorageWriteServiceStub(channel).StoreFile
         self._usage = psutil.Process(process.pid)
         self.peak = 0
 
@@ -78,6 +82,17 @@ class Served:
         new = NewFile("bench.bin", RetentionPolicy.TEMPORARY, file_id=new_id(), declared_size=SMALL)
         return await self.client.store(new, [frame], UploadCommit(SMALL), on_behalf_of=SOMEBODY)
 
+    async def store_alone(self, frame: bytes) -> None:
+        """The same in a call that no other file shares."""
+        new = NewFile("bench.bin", RetentionPolicy.TEMPORARY, file_id=new_id(), declared_size=SMALL)
+        request = storage_pb2.StoreFileRequest(
+            header=wire.new_file_to_proto(new),
+            chunk=decode_chunk(frame).tobytes(),
+            commit=wire.commit_to_proto(UploadCommit(SMALL)),
+        )
+        response = await self._alone(request, timeout=60, metadata=metadata.on_behalf_of(SOMEBODY))
+        wire.file_from_proto(response.file)
+
     async def download(self, file_id: FileId) -> None:
         """Download a file and drop it."""
         async with self.client.download(file_id, None, on_behalf_of=SOMEBODY) as receiving:
@@ -105,8 +120,9 @@ async def main() -> None:
             cases: dict[str, tuple[Served, Callable[[], Awaitable[object]]]] = {
                 "streamed to nowhere": (nowhere, lambda: nowhere.upload(SMALL, frame, SMALL)),
                 "streamed, durable": (element, lambda: element.upload(SMALL, frame, SMALL)),
-                "StoreFile to nowhere": (nowhere, lambda: nowhere.store(frame)),
-                "StoreFile, durable": (element, lambda: element.store(frame)),
+                "StoreFile to nowhere, a call each": (nowhere, lambda: nowhere.store_alone(frame)),
+                "StoreFile, durable, a call each": (element, lambda: element.store_alone(frame)),
+                "StoreFile, durable, calls shared": (element, lambda: element.store(frame)),
             }
             for case, (served, work) in cases.items():
                 if options.only in case:
@@ -133,7 +149,7 @@ async def start(module: str, folder: Path, stack: AsyncExitStack) -> Served:
     tls = certificates.module("ingester")
     channel = open_channel(f"127.0.0.1:{port}", server_name=element_server_name("se-bench"), tls=tls)
     stack.push_async_callback(channel.close)
-    served = Served(process, StorageClient(channel))
+    served = Served(process, channel)
     watching = asyncio.create_task(served.watch())
     stack.callback(watching.cancel)
     return served

@@ -13,6 +13,7 @@ from artstore.storage.v1 import storage_pb2, storage_pb2_grpc
 from clients import wire
 from clients.streams import ACCEPTED
 from services.chassis.caller import Caller, caller
+from services.chassis.faults import status_of
 from services.model.errors import ArtStoreError, ChecksumMismatch, NotFound, ValidationFailed
 from services.model.files import DownloadTrailer, FileAttributes, NewFile
 from services.model.ids import FileId
@@ -50,6 +51,14 @@ class FakeElementServer(storage_pb2_grpc.StorageReadServiceServicer, storage_pb2
         """Bytes after which a download ends without its trailer."""
         self.breaks_off_stores = 0
         """Small files that are kept, and whose callers get no answer."""
+        self.stores = asyncio.Event()
+        """While it is not set, no call with small files is answered."""
+        self.stores.set()
+        self._waiting = 0
+        self.called = asyncio.Event()
+        """Set when two calls with small files wait for `stores`."""
+        self.together: list[list[str]] = []
+        """Of each call that brought several small files, the ids of their requests."""
         self.fails_after: tuple[int, ArtStoreError] | None = None
 
     def add_to(self, server: grpc.aio.Server) -> None:
@@ -83,7 +92,35 @@ class FakeElementServer(storage_pb2_grpc.StorageReadServiceServicer, storage_pb2
         if self.breaks_off_stores:
             self.breaks_off_stores -= 1
             await context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
+        self._waiting += 1
+        if self._waiting == 2:
+            self.called.set()
+        await self.stores.wait()
         return storage_pb2.StoreFileResponse(file=kept.file)
+
+    async def StoreFiles(  # noqa: N802 - grpc's
+        self, request: storage_pb2.StoreFilesRequest, context: Any
+    ) -> storage_pb2.StoreFilesResponse:
+        self.callers.append(caller())
+        self.together.append([each.request_id for each in request.items])
+        if self.refuses_header:
+            raise self.refuses_header
+        results = [self._result(each.file) for each in request.items]
+        if self.breaks_off_stores:
+            self.breaks_off_stores -= 1
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
+        self._waiting += 1
+        if self._waiting == 2:
+            self.called.set()
+        await self.stores.wait()
+        return storage_pb2.StoreFilesResponse(results=results)
+
+    def _result(self, file: storage_pb2.StoreFileRequest) -> storage_pb2.StoreFilesResult:
+        try:
+            kept = self._keep(wire.new_file_from_proto(file.header), file.chunk, file.commit.size)
+        except ArtStoreError as error:
+            return storage_pb2.StoreFilesResult(error=status_of(error))
+        return storage_pb2.StoreFilesResult(file=kept.file)
 
     async def _take(self, frames: AsyncIterator[storage_pb2.UploadRequest], context: Any) -> storage_pb2.UploadResponse:
         new_file = wire.new_file_from_proto((await anext(frames)).header)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -28,7 +28,7 @@ from services.storage.domain.documents import Document, encode
 from services.storage.domain.feed import kind_of
 from services.storage.domain.names import storage_filename
 from services.storage.domain.space import Room
-from services.storage.ports import Bytes, Usage
+from services.storage.ports import Bytes, Usage, Whole
 from services.storage.store.cursors import Position, read_cursor, write_cursor
 from tests.doubles.storage_feed import MemoryFeed
 
@@ -105,10 +105,19 @@ class MemoryFiles:
             self._promised -= declared_size or 0
             self.incoming -= 1
 
-    async def store(self, file_id: FileId, content: Bytes, decide: Callable[[str], FileAttributes]) -> FileAttributes:
-        async with self.receive(file_id, len(content)) as incoming:
-            await incoming.write(content)
-            return await incoming.commit(decide(await incoming.finish()))
+    async def store(self, file: Whole) -> FileAttributes:
+        async with self.receive(file.file_id, len(file.content)) as incoming:
+            await incoming.write(file.content)
+            return await incoming.commit(file.decide(await incoming.finish()))
+
+    async def store_all(self, files: Sequence[Whole]) -> list[FileAttributes | BaseException]:
+        outcomes: list[FileAttributes | BaseException] = []
+        for file in files:
+            try:
+                outcomes.append(await self.store(file))
+            except Exception as error:  # noqa: BLE001 - of one file
+                outcomes.append(error)
+        return outcomes
 
     async def change(self, file_id: FileId, decide: Decision) -> FileAttributes:
         document = await self.find(file_id)

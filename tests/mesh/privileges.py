@@ -193,6 +193,7 @@ RPCS: dict[str, tuple[str, bool]] = {
     "artstore.storage.v1.StorageUploadService/GetUpload": ("files:write", INSIDE),
     "artstore.storage.v1.StorageWriteService/DeleteFile": ("files:write", INSIDE),
     "artstore.storage.v1.StorageWriteService/StoreFile": ("files:write", INSIDE),
+    "artstore.storage.v1.StorageWriteService/StoreFiles": ("files:write", INSIDE),
     "artstore.storage.v1.StorageWriteService/UpdateFile": ("files:write", INSIDE),
     "artstore.storage.v1.StorageWriteService/Upload": ("files:write", INSIDE),
 }

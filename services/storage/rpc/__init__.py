@@ -22,7 +22,7 @@ from services.storage.usecases.describe_element import DescribeElement
 from services.storage.usecases.download_file import DownloadFile
 from services.storage.usecases.read_files import GetFile, ListDocuments, ListFiles
 from services.storage.usecases.store_file import StoreFile
-from services.storage.usecases.store_small_file import StoreSmallFile
+from services.storage.usecases.store_small_file import StoreSmallFile, StoreSmallFiles
 from services.storage.usecases.update_file import UpdateFile
 from services.storage.usecases.watch_changes import ListDestroyed, WatchChanges
 
@@ -40,6 +40,7 @@ class UseCases:
     download_file: DownloadFile
     store_file: StoreFile
     store_small_file: StoreSmallFile
+    store_small_files: StoreSmallFiles
     update_file: UpdateFile
     delete_file: DeleteFile
     uploading: Uploading
@@ -56,7 +57,11 @@ def add_to(server: grpc.aio.Server, can: UseCases, forwarding: Forwarding | None
         _READ: _reading(
             StorageReadServicer(can.describe, can.get_file, can.list_files, can.list_documents, can.download_file)
         ),
-        _WRITE: _writing(StorageWriteServicer(can.store_file, can.store_small_file, can.update_file, can.delete_file)),
+        _WRITE: _writing(
+            StorageWriteServicer(
+                can.store_file, can.store_small_file, can.store_small_files, can.update_file, can.delete_file
+            )
+        ),
     }
     for name in names:
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers[name]),))
@@ -110,6 +115,11 @@ def _writing(servicer: StorageWriteServicer) -> Handlers:
             servicer.StoreFile,
             request_deserializer=storage_pb2.StoreFileRequest.FromString,
             response_serializer=storage_pb2.StoreFileResponse.SerializeToString,
+        ),
+        "StoreFiles": grpc.unary_unary_rpc_method_handler(
+            servicer.StoreFiles,
+            request_deserializer=storage_pb2.StoreFilesRequest.FromString,
+            response_serializer=storage_pb2.StoreFilesResponse.SerializeToString,
         ),
         "UpdateFile": grpc.unary_unary_rpc_method_handler(
             servicer.UpdateFile,

@@ -12,13 +12,20 @@ from clients.frames import decode_chunk, encode_chunk, is_chunk
 from services.model.errors import ValidationFailed
 from services.model.feed import DocumentListing
 from services.model.files import ByteRange, DownloadTrailer
-from services.storage.usecases import download_file, store_file
+from services.storage.usecases import download_file, store_file, store_small_file
 
 
 async def upload_frames(messages: AsyncIterator[bytes]) -> AsyncIterator[store_file.Frame]:
     """Header, chunks (not copied) and commit as they come. Raises `ValidationFailed` for what is none of these."""
     async for message in messages:
         yield decode_chunk(message) if is_chunk(message) else _decoded(message)
+
+
+def offered(request: storage_pb2.StoreFileRequest) -> store_small_file.Offered:
+    """A small file, whole. Raises `ValidationFailed`."""
+    return store_small_file.Offered(
+        wire.new_file_from_proto(request.header), request.chunk, wire.commit_from_proto(request.commit)
+    )
 
 
 def download_frame(frame: download_file.Frame) -> bytes:

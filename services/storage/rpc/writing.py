@@ -14,11 +14,11 @@ from services.chassis.caller import caller
 from services.chassis.deadlines import idle
 from services.model.ids import parse_file_id
 from services.storage.domain.modes import Operation
-from services.storage.rpc import convert
+from services.storage.rpc import convert, several
 from services.storage.rpc.metrics import counted
 from services.storage.usecases.delete_file import DeleteFile
 from services.storage.usecases.store_file import StoreFile
-from services.storage.usecases.store_small_file import StoreSmallFile
+from services.storage.usecases.store_small_file import StoreSmallFile, StoreSmallFiles
 from services.storage.usecases.update_file import UpdateFile
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -28,9 +28,11 @@ class StorageWriteServicer:
     """Not the generated base class: its `Upload` would have every chunk decoded once more."""
 
     def __init__(
-        self, store_file: StoreFile, store_small_file: StoreSmallFile, update_file: UpdateFile, delete_file: DeleteFile
-    ) -> None:
-        self._store_file, self._store_small_file = store_file, store_small_file
+        self, store_file: StoreFile, store_small_file: StoreSmallFile, store_small_files: StoreSmallFiles,
+        update_file: UpdateFile, delete_file: DeleteFile,
+    ) -> None:  # fmt: skip
+        self._store_file = store_file
+        self._store_small_file, self._store_small_files = store_small_file, store_small_files
         self._update_file, self._delete_file = update_file, delete_file
 
     async def Upload(self, messages: AsyncIterator[bytes], context: Context) -> storage_pb2.UploadResponse:
@@ -45,13 +47,15 @@ class StorageWriteServicer:
 
     async def StoreFile(self, request: storage_pb2.StoreFileRequest, context: Context) -> storage_pb2.StoreFileResponse:
         with counted(Operation.UPLOAD):
-            file = await self._store_small_file(
-                wire.new_file_from_proto(request.header),
-                request.chunk,
-                wire.commit_from_proto(request.commit),
-                by=caller().subject,
-            )
+            file = await self._store_small_file(convert.offered(request), by=caller().subject)
         return storage_pb2.StoreFileResponse(file=wire.file_to_proto(file))
+
+    async def StoreFiles(
+        self, request: storage_pb2.StoreFilesRequest, context: Context
+    ) -> storage_pb2.StoreFilesResponse:
+        outcomes = await self._store_small_files(several.offered(request), by=caller().subject)
+        results = [several.result(*each) for each in zip(request.items, outcomes, strict=True)]
+        return storage_pb2.StoreFilesResponse(results=results)
 
     async def UpdateFile(
         self, request: storage_pb2.UpdateFileRequest, context: Context

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 
-from services.storage.domain.documents import Document
 from services.storage.store.charge import Charge
 from services.storage.store.metrics import BATCH
 from services.storage.store.pool import Pool, to_its_end
@@ -21,7 +21,16 @@ FILES = 32
 BYTES = 4 << 20
 """Of content in a batch, but for a single file: the small ones should not wait for megabytes of others."""
 
-_Waiting = tuple[SmallFile, "asyncio.Future[Document]"]
+
+@dataclass(eq=False, slots=True)
+class _Offer:
+    """Files that came together, and are answered together."""
+
+    left: int
+    outcome: asyncio.Future[None]
+
+
+_Waiting = tuple[SmallFile, _Offer]
 
 
 class Batches:
@@ -32,12 +41,14 @@ class Batches:
         self._waiting: list[_Waiting] = []
         self._running = 0
 
-    async def store(self, file: SmallFile) -> Document:
-        """Its document, durable. The file's lock is held meanwhile. Raises as `Files.store`."""
-        outcome: asyncio.Future[Document] = asyncio.get_running_loop().create_future()
-        self._waiting.append((file, outcome))
+    async def store(self, files: Sequence[SmallFile]) -> None:
+        """Returns when each says what became of it. Their locks are held meanwhile."""
+        if not files:
+            return
+        offer = _Offer(len(files), asyncio.get_running_loop().create_future())
+        self._waiting += [(file, offer) for file in files]
         self._start()
-        return await to_its_end(outcome)
+        await to_its_end(offer.outcome)
 
     def _start(self) -> None:
         while self._waiting and self._running < AT_ONCE:
@@ -54,13 +65,11 @@ class Batches:
     def _ended(self, batch: Sequence[_Waiting], job: asyncio.Future[None]) -> None:
         self._running -= 1
         failure = job.exception()
-        for file, outcome in batch:
-            error = failure or file.error
-            if error is not None:
-                outcome.set_exception(error)
-            else:
-                assert file.document is not None, "a file of a batch has neither document nor error"
-                outcome.set_result(file.document)
+        for file, offer in batch:
+            file.error = failure or file.error
+            offer.left -= 1
+            if not offer.left:
+                offer.outcome.set_result(None)
         self._start()
 
 

@@ -18,7 +18,7 @@ from services.model.paging import Page, PageRequest
 from services.storage.domain.changes import Decision
 from services.storage.domain.documents import Document
 from services.storage.domain.space import Room
-from services.storage.ports import Bytes, Usage
+from services.storage.ports import Usage, Whole
 from services.storage.store.batches import Batches
 from services.storage.store.charge import Charge
 from services.storage.store.content import StoredContent
@@ -113,10 +113,27 @@ class ElementFiles:
             writes=p.writes, pushes=self._pushes, steps=self._incoming, locks=self.locks, commits=writing.commits,
         )  # fmt: skip
 
-    async def store(self, file_id: FileId, content: Bytes, decide: Callable[[str], FileAttributes]) -> FileAttributes:
-        async with self.locks.hold(file_id):
-            document = await self._small.store(SmallFile(file_id, content, decide))
-        return document.attributes
+    async def store(self, file: Whole) -> FileAttributes:
+        small = SmallFile(file.file_id, file.content, file.decide)
+        async with self.locks.hold(file.file_id):
+            await self._small.store([small])
+        outcome = small.outcome
+        if isinstance(outcome, BaseException):
+            raise outcome
+        return outcome
+
+    async def store_all(self, files: Sequence[Whole]) -> list[FileAttributes | BaseException]:
+        batch = [SmallFile(file.file_id, file.content, file.decide) for file in files]
+        async with self.locks.hold_free([each.file_id for each in batch]) as held:
+            # Of an id that comes twice the second waits for the first, as one does that somebody else is busy with.
+            now = {each.file_id: each for each in reversed(batch) if each.file_id in held}
+            await self._small.store([*now.values()])
+        await asyncio.gather(*(self._stored_alone(each) for each in batch if now.get(each.file_id) is not each))
+        return [each.outcome for each in batch]
+
+    async def _stored_alone(self, small: SmallFile) -> None:
+        async with self.locks.hold(small.file_id):
+            await self._small.store([small])
 
     async def change(self, file_id: FileId, decide: Decision) -> FileAttributes:
         async with self.locks.hold(file_id):

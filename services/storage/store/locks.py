@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from services.model.ids import FileId
 
@@ -29,3 +29,12 @@ class FileLocks:
                 del self._locks[file_id]
             else:
                 self._locks[file_id] = lock, users - 1
+
+    @asynccontextmanager
+    async def hold_free(self, file_ids: Iterable[FileId]) -> AsyncIterator[set[FileId]]:
+        """Hold the locks of those that nobody has or waits for; which these are. Never waits."""
+        free = {each for each in file_ids if each not in self._locks}
+        async with AsyncExitStack() as stack:
+            for each in free:
+                await stack.enter_async_context(self.hold(each))
+            yield free

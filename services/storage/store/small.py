@@ -3,8 +3,8 @@
 The order is the protocol's for each file. They share a job, the frames of the journal in which they begin and are
 committed, and one fsync for each folder; all are written before the first is synced, and then all are synced at once,
 so that a file system that journals has one transaction to write and not one for each, and the disk one flush. The index
-is asked once whether their ids are free, and their room is kept in one piece if it is there. Nothing else is shared: a file that fails on its way is left
-behind with its own error, and the others go on.
+is asked once whether their ids are free, and their room is kept in one piece if it is there. Nothing else is shared: a
+file that fails on its way is left behind with its own error, and the others go on.
 """
 
 from __future__ import annotations
@@ -41,6 +41,14 @@ class SmallFile:
     document: Document | None = None
     error: BaseException | None = None
     """Exactly one of the two is there in the end."""
+
+    @property
+    def outcome(self) -> FileAttributes | BaseException:
+        """What became of it."""
+        if self.error is not None:
+            return self.error
+        assert self.document is not None, "a file of a batch has neither document nor error"
+        return self.document.attributes
 
 
 @dataclass(eq=False, slots=True)

@@ -11,7 +11,7 @@ import pytest
 from services.model.errors import ChecksumMismatch, Conflict, NotFound
 from services.model.files import FileAttributes, FileStatus
 from services.model.ids import FileId
-from services.storage.ports import Files
+from services.storage.ports import Files, Whole
 from tests.doubles.documents import new_id
 from tests.support.storage_store import content_of
 from tests.unit.storage.samples import FILE_ID, attributes
@@ -22,7 +22,7 @@ def deciding(file_id: FileId, content: bytes) -> Callable[[str], FileAttributes]
 
 
 async def stored(files: Files, content: bytes, file_id: FileId = FILE_ID) -> FileAttributes:
-    return await files.store(file_id, content, deciding(file_id, content))
+    return await files.store(Whole(file_id, content, deciding(file_id, content)))
 
 
 @pytest.mark.parametrize("content", [b"", b"x", bytes(1 << 20)], ids=len)
@@ -38,7 +38,7 @@ async def test_what_was_stored_is_found_and_read(files: Files, content: bytes) -
 
 async def test_memory_that_is_not_ours_may_come_in_views(files: Files) -> None:
     content = memoryview(b"head and tail")[5:8]
-    file = await files.store(FILE_ID, content, deciding(FILE_ID, bytes(content)))
+    file = await files.store(Whole(FILE_ID, content, deciding(FILE_ID, bytes(content))))
     assert await content_of(files, file) == b"and"
 
 
@@ -54,7 +54,7 @@ async def test_what_is_refused_when_its_digest_is_known_is_not_kept(files: Files
         raise ChecksumMismatch(sha256)
 
     with pytest.raises(ChecksumMismatch, match=hashlib.sha256(b"x").hexdigest()):
-        await files.store(FILE_ID, b"x", refuse)
+        await files.store(Whole(FILE_ID, b"x", refuse))
     with pytest.raises(NotFound):
         await files.find(FILE_ID)
     assert (await files.room()).promised == 0
@@ -81,3 +81,24 @@ async def test_of_two_of_one_id_at_once_one_is_kept(files: Files) -> None:
     results = await asyncio.gather(*(stored(files, bytes([n])) for n in range(4)), return_exceptions=True)
     assert sum(isinstance(each, FileAttributes) for each in results) == 1
     assert sum(isinstance(each, Conflict) for each in results) == 3
+
+
+async def test_several_that_come_together_have_their_own_outcomes(files: Files) -> None:
+    def refuse(sha256: str) -> FileAttributes:
+        raise ChecksumMismatch(sha256)
+
+    await stored(files, b"taken")
+    ids = [new_id() for _ in range(40)]
+    good = [Whole(each, each.encode(), deciding(each, each.encode())) for each in ids]
+    bad = [Whole(new_id(), b"x", refuse), Whole(FILE_ID, b"other", deciding(FILE_ID, b"other"))]
+    twice = [Whole(ids[0], b"not that", deciding(ids[0], b"not that")), good[1]]
+    outcomes = await files.store_all([*good[:20], *bad, *good[20:], *twice])
+    assert isinstance(outcomes[20], ChecksumMismatch)
+    assert isinstance(outcomes[21], Conflict)
+    assert isinstance(outcomes[-2], Conflict), "of an id that comes twice the first counts"
+    assert outcomes[-1] == outcomes[1], "an id that comes twice with the same content is one file"
+    for file_id, file in zip(ids, [*outcomes[:20], *outcomes[22:-2]], strict=True):
+        assert isinstance(file, FileAttributes)
+        assert (file.file_id, await content_of(files, file)) == (file_id, file_id.encode())
+    assert files.usage().files[FileStatus.ACTIVE] == 41
+    assert await files.store_all([]) == []

@@ -18,7 +18,7 @@ from services.model.errors import ArtStoreError, ChecksumMismatch, Conflict, Sto
 from services.model.files import FileAttributes
 from services.model.ids import FileId
 from services.storage.domain.names import ATTRIBUTES_SUFFIX
-from services.storage.ports import Files
+from services.storage.ports import Files, Whole
 from services.storage.store import batches
 from services.storage.store.files import ElementFiles
 from services.storage.store.fs import CREATE
@@ -227,5 +227,5 @@ async def test_a_file_of_a_revision_of_its_own_is_recovered_too(tmp_path: Path) 
     async with opened(tmp_path) as element:
         content, sha256 = b"x", hashlib.sha256(b"x").hexdigest()
         decided = attributes(size=1, sha256=sha256, revision=7)
-        stored = await element.files.store(FILE_ID, content, lambda _: decided)
+        stored = await element.files.store(Whole(FILE_ID, content, lambda _: decided))
         assert stored == replace(decided, epoch=stored.epoch)

@@ -24,6 +24,7 @@ from services.model.maintenance import Issue
 from services.storage.domain.documents import Document
 from services.storage.domain.modes import ModeState
 from services.storage.domain.names import ATTRIBUTES_SUFFIX
+from services.storage.ports import Whole
 from services.storage.store.element import Element, open_element
 from services.storage.store.fs import WRITE
 from tests.doubles.clock import FakeClock
@@ -44,7 +45,7 @@ async def create(element: Element) -> FileAttributes:
 
 async def create_small(element: Element) -> FileAttributes:
     a = attributes(file_id=OTHER_ID, size=len(NEW))
-    return await element.files.store(OTHER_ID, NEW, lambda sha256: replace(a, sha256=sha256))
+    return await element.files.store(Whole(OTHER_ID, NEW, lambda sha256: replace(a, sha256=sha256)))
 
 
 async def update(element: Element) -> FileAttributes:

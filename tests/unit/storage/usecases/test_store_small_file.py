@@ -22,7 +22,7 @@ from services.model.ids import FileId
 from services.storage.domain.uploads import MAX_CHUNK_BYTES
 from services.storage.usecases.finishing import Finishing
 from services.storage.usecases.mode_gate import ModeGate
-from services.storage.usecases.store_small_file import StoreSmallFile
+from services.storage.usecases.store_small_file import Offered, StoreSmallFile, StoreSmallFiles
 from tests.doubles.clock import FakeClock
 from tests.doubles.storage_files import MemoryFiles
 from tests.unit.storage.samples import ANNA, FILE_ID, NOW, new_file
@@ -39,15 +39,16 @@ def store(gate: ModeGate, files: MemoryFiles, clock: FakeClock, finishing: Finis
 
 
 async def test_header_content_and_digest_make_a_file(store: StoreSmallFile, files: MemoryFiles) -> None:
-    file = await store(new_file(declared_size=10), DATA, WELL, by=ANNA)
+    file = await store(Offered(new_file(declared_size=10), DATA, WELL), by=ANNA)
     assert (file.size, file.sha256, file.uploaded_by, file.uploaded_at) == (10, DIGEST, ANNA, NOW)
     assert files.bytes[FILE_ID] == DATA
 
 
 async def test_asking_again_gives_the_same_file(store: StoreSmallFile) -> None:
-    assert await store(new_file(), DATA, WELL, by=ANNA) == await store(new_file(), DATA, WELL, by=ANNA)
+    same = Offered(new_file(), DATA, WELL)
+    assert await store(same, by=ANNA) == await store(same, by=ANNA)
     with pytest.raises(Conflict):
-        await store(new_file(), DATA[::-1], UploadCommit(10), by=ANNA)
+        await store(Offered(new_file(), DATA[::-1], UploadCommit(10)), by=ANNA)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +81,7 @@ async def test_what_is_wrong_is_refused_and_nothing_is_kept(
     error: type[ArtStoreError],
 ) -> None:
     with pytest.raises(error):
-        await store(new, content, commit, by=ANNA)
+        await store(Offered(new, content, commit), by=ANNA)
     assert (files.documents, files.incoming) == ({}, 0)
 
 
@@ -89,21 +90,21 @@ async def test_the_element_s_own_limit_holds_for_small_files_too(
 ) -> None:
     store = StoreSmallFile(gate=gate, files=files, clock=clock, finishing=finishing, max_file_size=9)
     with pytest.raises(FileTooLarge):
-        await store(new_file(), DATA, WELL, by=ANNA)
+        await store(Offered(new_file(), DATA, WELL), by=ANNA)
     assert files.documents == {}
 
 
 async def test_a_full_element_says_so(store: StoreSmallFile, files: MemoryFiles) -> None:
     files._free = 9
     with pytest.raises(StorageFull):
-        await store(new_file(), DATA, WELL, by=ANNA)
+        await store(Offered(new_file(), DATA, WELL), by=ANNA)
 
 
 @pytest.mark.parametrize("mode", [Mode.RO, Mode.AR, Mode.RW])
 async def test_the_mode_decides(store: StoreSmallFile, gate: ModeGate, files: MemoryFiles, mode: Mode) -> None:
     await become(gate, mode_state(mode))
     with pytest.raises(ModeNotAllowed):
-        await store(new_file(), DATA, WELL, by=ANNA)
+        await store(Offered(new_file(), DATA, WELL), by=ANNA)
     assert files.documents == {}
 
 
@@ -118,7 +119,7 @@ async def test_a_file_that_waited_for_a_change_of_mode_is_not_kept_after_it(
 
     change = asyncio.create_task(gate.change(lambda present: mode_state(Mode.RO), keep))
     await changing.wait()
-    storing = asyncio.create_task(store(new_file(), DATA, WELL, by=ANNA))
+    storing = asyncio.create_task(store(Offered(new_file(), DATA, WELL), by=ANNA))
     await asyncio.sleep(0)
     go_on.set()
     await change
@@ -131,7 +132,7 @@ async def test_what_has_begun_ends_even_if_the_caller_leaves(
     store: StoreSmallFile, files: MemoryFiles, finishing: Finishing
 ) -> None:
     files.commits.clear()
-    task: asyncio.Task[FileAttributes] = asyncio.create_task(store(new_file(), DATA, WELL, by=ANNA))
+    task: asyncio.Task[FileAttributes] = asyncio.create_task(store(Offered(new_file(), DATA, WELL), by=ANNA))
     await files.committing.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -139,3 +140,49 @@ async def test_what_has_begun_ends_even_if_the_caller_leaves(
     files.commits.set()
     await finishing.ended()
     assert files.bytes == {FILE_ID: DATA}
+
+
+OTHER_ID = FileId("01936f43-1234-7000-8000-000000000001")
+
+
+@pytest.fixture
+def store_all(store: StoreSmallFile, gate: ModeGate, files: MemoryFiles, finishing: Finishing) -> StoreSmallFiles:
+    return StoreSmallFiles(store, gate=gate, files=files, finishing=finishing)
+
+
+async def test_of_several_each_has_its_own_outcome(store_all: StoreSmallFiles, files: MemoryFiles) -> None:
+    misunderstood = ValidationFailed("not understood")
+    offered: list[Offered | ArtStoreError] = [
+        Offered(new_file(), DATA, WELL),
+        misunderstood,
+        Offered(new_file(file_id=None), DATA, WELL),
+        Offered(new_file(file_id=OTHER_ID), DATA, UploadCommit(10, "0" * 64)),
+        Offered(new_file(), DATA[::-1], UploadCommit(10)),
+        Offered(new_file(retention_policy=RetentionPolicy.PERMANENT, ttl=None), DATA, WELL),
+        Offered(new_file(), DATA, WELL),
+    ]
+    first, second, *refused, again = await store_all(offered, by=ANNA)
+    assert isinstance(first, FileAttributes)
+    assert (first.uploaded_by, again, second) == (ANNA, first, misunderstood)
+    assert list(map(type, refused)) == [ValidationFailed, ChecksumMismatch, Conflict, ModeNotAllowed]
+    assert files.bytes == {FILE_ID: DATA}
+
+
+async def test_several_that_waited_for_a_change_of_mode_are_not_kept_after_it(
+    store_all: StoreSmallFiles, gate: ModeGate, files: MemoryFiles
+) -> None:
+    changing, go_on = asyncio.Event(), asyncio.Event()
+
+    async def keep(state: object) -> None:
+        changing.set()
+        await go_on.wait()
+
+    change = asyncio.create_task(gate.change(lambda present: mode_state(Mode.RO), keep))
+    await changing.wait()
+    wrong = Offered(new_file(file_id=None), DATA, WELL)
+    storing = asyncio.create_task(store_all([Offered(new_file(), DATA, WELL), wrong], by=ANNA))
+    await asyncio.sleep(0)
+    go_on.set()
+    await change
+    assert list(map(type, await storing)) == [ModeNotAllowed, ValidationFailed]
+    assert files.documents == {}

@@ -27,9 +27,10 @@ from artstore.storage.v1 import feed_pb2 as artstore_dot_storage_dot_v1_dot_feed
 from artstore.types.v1 import element_pb2 as artstore_dot_types_dot_v1_dot_element__pb2
 from artstore.types.v1 import file_pb2 as artstore_dot_types_dot_v1_dot_file__pb2
 from artstore.types.v1 import page_pb2 as artstore_dot_types_dot_v1_dot_page__pb2
+from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!artstore/storage/v1/storage.proto\x12\x13\x61rtstore.storage.v1\x1a\x1f\x61rtstore/auth/v1/requires.proto\x1a\x1e\x61rtstore/storage/v1/feed.proto\x1a\x1f\x61rtstore/types/v1/element.proto\x1a\x1c\x61rtstore/types/v1/file.proto\x1a\x1c\x61rtstore/types/v1/page.proto\"\x10\n\x0eGetInfoRequest\"?\n\x0fGetInfoResponse\x12,\n\x04info\x18\x01 \x01(\x0b\x32\x1e.artstore.types.v1.ElementInfo\"!\n\x0eGetFileRequest\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\"8\n\x0fGetFileResponse\x12%\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x17.artstore.types.v1.File\"\x89\x01\n\x10ListFilesRequest\x12-\n\x06status\x18\x01 \x01(\x0e\x32\x1d.artstore.types.v1.FileStatus\x12,\n\x04page\x18\x02 \x01(\x0b\x32\x1e.artstore.types.v1.PageRequest\x12\x18\n\x10\x64ocument_version\x18\x03 \x01(\x05\"\xae\x01\n\x11ListFilesResponse\x12&\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x17.artstore.types.v1.File\x12)\n\x04page\x18\x02 \x01(\x0b\x32\x1b.artstore.types.v1.PageInfo\x12\x33\n\x08position\x18\x03 \x01(\x0b\x32!.artstore.storage.v1.FeedPosition\x12\x11\n\tdocuments\x18\x04 \x03(\x0c\"O\n\x0f\x44ownloadRequest\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\x12+\n\x05range\x18\x02 \x01(\x0b\x32\x1c.artstore.types.v1.ByteRange\"\x9a\x01\n\x10\x44ownloadResponse\x12\x35\n\x06header\x18\x01 \x01(\x0b\x32#.artstore.storage.v1.DownloadHeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x12\x35\n\x07trailer\x18\x03 \x01(\x0b\x32\".artstore.types.v1.DownloadTrailerH\x00\x42\x07\n\x05\x66rame\"d\n\x0e\x44ownloadHeader\x12%\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x17.artstore.types.v1.File\x12+\n\x05range\x18\x02 \x01(\x0b\x32\x1c.artstore.types.v1.ByteRange\"\x8a\x01\n\rUploadRequest\x12,\n\x06header\x18\x01 \x01(\x0b\x32\x1a.artstore.types.v1.NewFileH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x12\x31\n\x06\x63ommit\x18\x03 \x01(\x0b\x32\x1f.artstore.types.v1.UploadCommitH\x00\x42\x07\n\x05\x66rame\"7\n\x0eUploadResponse\x12%\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x17.artstore.types.v1.File\"~\n\x10StoreFileRequest\x12*\n\x06header\x18\x01 \x01(\x0b\x32\x1a.artstore.types.v1.NewFile\x12\r\n\x05\x63hunk\x18\x02 \x01(\x0c\x12/\n\x06\x63ommit\x18\x03 \x01(\x0b\x32\x1f.artstore.types.v1.UploadCommit\":\n\x11StoreFileResponse\x12%\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x17.artstore.types.v1.File\"n\n\x11UpdateFileRequest\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\x12-\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x1d.artstore.types.v1.FileChange\x12\x19\n\x11\x65xpected_revision\x18\x03 \x01(\x03\";\n\x12UpdateFileResponse\x12%\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x17.artstore.types.v1.File\"?\n\x11\x44\x65leteFileRequest\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\x12\x19\n\x11\x65xpected_revision\x18\x02 \x01(\x03\";\n\x12\x44\x65leteFileResponse\x12%\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x17.artstore.types.v1.File2\xd1\x04\n\x12StorageReadService\x12\x82\x01\n\x07GetInfo\x12#.artstore.storage.v1.GetInfoRequest\x1a$.artstore.storage.v1.GetInfoResponse\",\x8a\xe7\x18(\n\x0cstorage:read\x12\x05\x61\x64min\x12\x07storage\x12\x08operator\x12\x91\x01\n\x07GetFile\x12#.artstore.storage.v1.GetFileRequest\x1a$.artstore.storage.v1.GetFileResponse\";\x8a\xe7\x18\x37\n\nfiles:read\x12\x05query\x12\x08ingester\x12\x05\x61\x64min\x12\x07storage\x12\x08operator\x12\x88\x01\n\tListFiles\x12%.artstore.storage.v1.ListFilesRequest\x1a&.artstore.storage.v1.ListFilesResponse\",\x8a\xe7\x18(\n\x0cstorage:read\x12\x05\x61\x64min\x12\x07storage\x12\x08operator\x12\x96\x01\n\x08\x44ownload\x12$.artstore.storage.v1.DownloadRequest\x1a%.artstore.storage.v1.DownloadResponse\";\x8a\xe7\x18\x37\n\nfiles:read\x12\x05query\x12\x08ingester\x12\x05\x61\x64min\x12\x07storage\x12\x08operator0\x01\x32\xc8\x04\n\x13StorageWriteService\x12\x83\x01\n\x06Upload\x12\".artstore.storage.v1.UploadRequest\x1a#.artstore.storage.v1.UploadResponse\".\x8a\xe7\x18*\n\x0b\x66iles:write\x12\x08ingester\x12\x07storage\x12\x08operator(\x01\x12\x8a\x01\n\tStoreFile\x12%.artstore.storage.v1.StoreFileRequest\x1a&.artstore.storage.v1.StoreFileResponse\".\x8a\xe7\x18*\n\x0b\x66iles:write\x12\x08ingester\x12\x07storage\x12\x08operator\x12\x8d\x01\n\nUpdateFile\x12&.artstore.storage.v1.UpdateFileRequest\x1a\'.artstore.storage.v1.UpdateFileResponse\".\x8a\xe7\x18*\n\x0b\x66iles:write\x12\x08ingester\x12\x07storage\x12\x08operator\x12\x8d\x01\n\nDeleteFile\x12&.artstore.storage.v1.DeleteFileRequest\x1a\'.artstore.storage.v1.DeleteFileResponse\".\x8a\xe7\x18*\n\x0b\x66iles:write\x12\x08ingester\x12\x07storage\x12\x08operatorb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!artstore/storage/v1/storage.proto\x12\x13\x61rtstore.storage.v1\x1a\x1f\x61rtstore/auth/v1/requires.proto\x1a\x1e\x61rtstore/storage/v1/feed.proto\x1a\x1f\x61rtstore/types/v1/element.proto\x1a\x1c\x61rtstore/types/v1/file.proto\x1a\x1c\x61rtstore/types/v1/page.proto\x1a\x17google/rpc/status.proto\"\x10\n\x0eGetInfoRequest\"?\n\x0fGetInfoResponse\x12,\n\x04info\x18\x01 \x01(\x0b\x32\x1e.artstore.types.v1.ElementInfo\"!\n\x0eGetFileRequest\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\"8\n\x0fGetFileResponse\x12%\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x17.artstore.types.v1.File\"\x89\x01\n\x10ListFilesRequest\x12-\n\x06status\x18\x01 \x01(\x0e\x32\x1d.artstore.types.v1.FileStatus\x12,\n\x04page\x18\x02 \x01(\x0b\x32\x1e.artstore.types.v1.PageRequest\x12\x18\n\x10\x64ocument_version\x18\x03 \x01(\x05\"\xae\x01\n\x11ListFilesResponse\x12&\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x17.artstore.types.v1.File\x12)\n\x04page\x18\x02 \x01(\x0b\x32\x1b.artstore.types.v1.PageInfo\x12\x33\n\x08position\x18\x03 \x01(\x0b\x32!.artstore.storage.v1.FeedPosition\x12\x11\n\tdocuments\x18\x04 \x03(\x0c\"O\n\x0f\x44ownloadRequest\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\x12+\n\x05range\x18\x02 \x01(\x0b\x32\x1c.artstore.types.v1.ByteRange\"\x9a\x01\n\x10\x44ownloadResponse\x12\x35\n\x06header\x18\x01 \x01(\x0b\x32#.artstore.storage.v1.DownloadHeaderH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x12\x35\n\x07trailer\x18\x03 \x01(\x0b\x32\".artstore.types.v1.DownloadTrailerH\x00\x42\x07\n\x05\x66rame\"d\n\x0e\x44ownloadHeader\x12%\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x17.artstore.types.v1.File\x12+\n\x05range\x18\x02 \x01(\x0b\x32\x1c.artstore.types.v1.ByteRange\"\x8a\x01\n\rUploadRequest\x12,\n\x06header\x18\x01 \x01(\x0b\x32\x1a.artstore.types.v1.NewFileH\x00\x12\x0f\n\x05\x63hunk\x18\x02 \x01(\x0cH\x00\x12\x31\n\x06\x63ommit\x18\x03 \x01(\x0b\x32\x1f.artstore.types.v1.UploadCommitH\x00\x42\x07\n\x05\x66rame\"7\n\x0eUploadResponse\x12%\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x17.artstore.types.v1.File\"~\n\x10StoreFileRequest\x12*\n\x06header\x18\x01 \x01(\x0b\x32\x1a.artstore.types.v1.NewFile\x12\r\n\x05\x63hunk\x18\x02 \x01(\x0c\x12/\n\x06\x63ommit\x18\x03 \x01(\x0b\x32\x1f.artstore.types.v1.UploadCommit\":\n\x11StoreFileResponse\x12%\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x17.artstore.types.v1.File\"G\n\x11StoreFilesRequest\x12\x32\n\x05items\x18\x01 \x03(\x0b\x32#.artstore.storage.v1.StoreFilesItem\"Y\n\x0eStoreFilesItem\x12\x33\n\x04\x66ile\x18\x01 \x01(\x0b\x32%.artstore.storage.v1.StoreFileRequest\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"L\n\x12StoreFilesResponse\x12\x36\n\x07results\x18\x01 \x03(\x0b\x32%.artstore.storage.v1.StoreFilesResult\"k\n\x10StoreFilesResult\x12\'\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x17.artstore.types.v1.FileH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\t\n\x07outcome\"n\n\x11UpdateFileRequest\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\x12-\n\x06\x63hange\x18\x02 \x01(\x0b\x32\x1d.artstore.types.v1.FileChange\x12\x19\n\x11\x65xpected_revision\x18\x03 \x01(\x03\";\n\x12UpdateFileResponse\x12%\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x17.artstore.types.v1.File\"?\n\x11\x44\x65leteFileRequest\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\x12\x19\n\x11\x65xpected_revision\x18\x02 \x01(\x03\";\n\x12\x44\x65leteFileResponse\x12%\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x17.artstore.types.v1.File2\xd1\x04\n\x12StorageReadService\x12\x82\x01\n\x07GetInfo\x12#.artstore.storage.v1.GetInfoRequest\x1a$.artstore.storage.v1.GetInfoResponse\",\x8a\xe7\x18(\n\x0cstorage:read\x12\x05\x61\x64min\x12\x07storage\x12\x08operator\x12\x91\x01\n\x07GetFile\x12#.artstore.storage.v1.GetFileRequest\x1a$.artstore.storage.v1.GetFileResponse\";\x8a\xe7\x18\x37\n\nfiles:read\x12\x05query\x12\x08ingester\x12\x05\x61\x64min\x12\x07storage\x12\x08operator\x12\x88\x01\n\tListFiles\x12%.artstore.storage.v1.ListFilesRequest\x1a&.artstore.storage.v1.ListFilesResponse\",\x8a\xe7\x18(\n\x0cstorage:read\x12\x05\x61\x64min\x12\x07storage\x12\x08operator\x12\x96\x01\n\x08\x44ownload\x12$.artstore.storage.v1.DownloadRequest\x1a%.artstore.storage.v1.DownloadResponse\";\x8a\xe7\x18\x37\n\nfiles:read\x12\x05query\x12\x08ingester\x12\x05\x61\x64min\x12\x07storage\x12\x08operator0\x01\x32\xd8\x05\n\x13StorageWriteService\x12\x83\x01\n\x06Upload\x12\".artstore.storage.v1.UploadRequest\x1a#.artstore.storage.v1.UploadResponse\".\x8a\xe7\x18*\n\x0b\x66iles:write\x12\x08ingester\x12\x07storage\x12\x08operator(\x01\x12\x8a\x01\n\tStoreFile\x12%.artstore.storage.v1.StoreFileRequest\x1a&.artstore.storage.v1.StoreFileResponse\".\x8a\xe7\x18*\n\x0b\x66iles:write\x12\x08ingester\x12\x07storage\x12\x08operator\x12\x8d\x01\n\nStoreFiles\x12&.artstore.storage.v1.StoreFilesRequest\x1a\'.artstore.storage.v1.StoreFilesResponse\".\x8a\xe7\x18*\n\x0b\x66iles:write\x12\x08ingester\x12\x07storage\x12\x08operator\x12\x8d\x01\n\nUpdateFile\x12&.artstore.storage.v1.UpdateFileRequest\x1a\'.artstore.storage.v1.UpdateFileResponse\".\x8a\xe7\x18*\n\x0b\x66iles:write\x12\x08ingester\x12\x07storage\x12\x08operator\x12\x8d\x01\n\nDeleteFile\x12&.artstore.storage.v1.DeleteFileRequest\x1a\'.artstore.storage.v1.DeleteFileResponse\".\x8a\xe7\x18*\n\x0b\x66iles:write\x12\x08ingester\x12\x07storage\x12\x08operatorb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,46 +49,56 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STORAGEWRITESERVICE'].methods_by_name['Upload']._serialized_options = b'\212\347\030*\n\013files:write\022\010ingester\022\007storage\022\010operator'
   _globals['_STORAGEWRITESERVICE'].methods_by_name['StoreFile']._loaded_options = None
   _globals['_STORAGEWRITESERVICE'].methods_by_name['StoreFile']._serialized_options = b'\212\347\030*\n\013files:write\022\010ingester\022\007storage\022\010operator'
+  _globals['_STORAGEWRITESERVICE'].methods_by_name['StoreFiles']._loaded_options = None
+  _globals['_STORAGEWRITESERVICE'].methods_by_name['StoreFiles']._serialized_options = b'\212\347\030*\n\013files:write\022\010ingester\022\007storage\022\010operator'
   _globals['_STORAGEWRITESERVICE'].methods_by_name['UpdateFile']._loaded_options = None
   _globals['_STORAGEWRITESERVICE'].methods_by_name['UpdateFile']._serialized_options = b'\212\347\030*\n\013files:write\022\010ingester\022\007storage\022\010operator'
   _globals['_STORAGEWRITESERVICE'].methods_by_name['DeleteFile']._loaded_options = None
   _globals['_STORAGEWRITESERVICE'].methods_by_name['DeleteFile']._serialized_options = b'\212\347\030*\n\013files:write\022\010ingester\022\007storage\022\010operator'
-  _globals['_GETINFOREQUEST']._serialized_start=216
-  _globals['_GETINFOREQUEST']._serialized_end=232
-  _globals['_GETINFORESPONSE']._serialized_start=234
-  _globals['_GETINFORESPONSE']._serialized_end=297
-  _globals['_GETFILEREQUEST']._serialized_start=299
-  _globals['_GETFILEREQUEST']._serialized_end=332
-  _globals['_GETFILERESPONSE']._serialized_start=334
-  _globals['_GETFILERESPONSE']._serialized_end=390
-  _globals['_LISTFILESREQUEST']._serialized_start=393
-  _globals['_LISTFILESREQUEST']._serialized_end=530
-  _globals['_LISTFILESRESPONSE']._serialized_start=533
-  _globals['_LISTFILESRESPONSE']._serialized_end=707
-  _globals['_DOWNLOADREQUEST']._serialized_start=709
-  _globals['_DOWNLOADREQUEST']._serialized_end=788
-  _globals['_DOWNLOADRESPONSE']._serialized_start=791
-  _globals['_DOWNLOADRESPONSE']._serialized_end=945
-  _globals['_DOWNLOADHEADER']._serialized_start=947
-  _globals['_DOWNLOADHEADER']._serialized_end=1047
-  _globals['_UPLOADREQUEST']._serialized_start=1050
-  _globals['_UPLOADREQUEST']._serialized_end=1188
-  _globals['_UPLOADRESPONSE']._serialized_start=1190
-  _globals['_UPLOADRESPONSE']._serialized_end=1245
-  _globals['_STOREFILEREQUEST']._serialized_start=1247
-  _globals['_STOREFILEREQUEST']._serialized_end=1373
-  _globals['_STOREFILERESPONSE']._serialized_start=1375
-  _globals['_STOREFILERESPONSE']._serialized_end=1433
-  _globals['_UPDATEFILEREQUEST']._serialized_start=1435
-  _globals['_UPDATEFILEREQUEST']._serialized_end=1545
-  _globals['_UPDATEFILERESPONSE']._serialized_start=1547
-  _globals['_UPDATEFILERESPONSE']._serialized_end=1606
-  _globals['_DELETEFILEREQUEST']._serialized_start=1608
-  _globals['_DELETEFILEREQUEST']._serialized_end=1671
-  _globals['_DELETEFILERESPONSE']._serialized_start=1673
-  _globals['_DELETEFILERESPONSE']._serialized_end=1732
-  _globals['_STORAGEREADSERVICE']._serialized_start=1735
-  _globals['_STORAGEREADSERVICE']._serialized_end=2328
-  _globals['_STORAGEWRITESERVICE']._serialized_start=2331
-  _globals['_STORAGEWRITESERVICE']._serialized_end=2915
+  _globals['_GETINFOREQUEST']._serialized_start=241
+  _globals['_GETINFOREQUEST']._serialized_end=257
+  _globals['_GETINFORESPONSE']._serialized_start=259
+  _globals['_GETINFORESPONSE']._serialized_end=322
+  _globals['_GETFILEREQUEST']._serialized_start=324
+  _globals['_GETFILEREQUEST']._serialized_end=357
+  _globals['_GETFILERESPONSE']._serialized_start=359
+  _globals['_GETFILERESPONSE']._serialized_end=415
+  _globals['_LISTFILESREQUEST']._serialized_start=418
+  _globals['_LISTFILESREQUEST']._serialized_end=555
+  _globals['_LISTFILESRESPONSE']._serialized_start=558
+  _globals['_LISTFILESRESPONSE']._serialized_end=732
+  _globals['_DOWNLOADREQUEST']._serialized_start=734
+  _globals['_DOWNLOADREQUEST']._serialized_end=813
+  _globals['_DOWNLOADRESPONSE']._serialized_start=816
+  _globals['_DOWNLOADRESPONSE']._serialized_end=970
+  _globals['_DOWNLOADHEADER']._serialized_start=972
+  _globals['_DOWNLOADHEADER']._serialized_end=1072
+  _globals['_UPLOADREQUEST']._serialized_start=1075
+  _globals['_UPLOADREQUEST']._serialized_end=1213
+  _globals['_UPLOADRESPONSE']._serialized_start=1215
+  _globals['_UPLOADRESPONSE']._serialized_end=1270
+  _globals['_STOREFILEREQUEST']._serialized_start=1272
+  _globals['_STOREFILEREQUEST']._serialized_end=1398
+  _globals['_STOREFILERESPONSE']._serialized_start=1400
+  _globals['_STOREFILERESPONSE']._serialized_end=1458
+  _globals['_STOREFILESREQUEST']._serialized_start=1460
+  _globals['_STOREFILESREQUEST']._serialized_end=1531
+  _globals['_STOREFILESITEM']._serialized_start=1533
+  _globals['_STOREFILESITEM']._serialized_end=1622
+  _globals['_STOREFILESRESPONSE']._serialized_start=1624
+  _globals['_STOREFILESRESPONSE']._serialized_end=1700
+  _globals['_STOREFILESRESULT']._serialized_start=1702
+  _globals['_STOREFILESRESULT']._serialized_end=1809
+  _globals['_UPDATEFILEREQUEST']._serialized_start=1811
+  _globals['_UPDATEFILEREQUEST']._serialized_end=1921
+  _globals['_UPDATEFILERESPONSE']._serialized_start=1923
+  _globals['_UPDATEFILERESPONSE']._serialized_end=1982
+  _globals['_DELETEFILEREQUEST']._serialized_start=1984
+  _globals['_DELETEFILEREQUEST']._serialized_end=2047
+  _globals['_DELETEFILERESPONSE']._serialized_start=2049
+  _globals['_DELETEFILERESPONSE']._serialized_end=2108
+  _globals['_STORAGEREADSERVICE']._serialized_start=2111
+  _globals['_STORAGEREADSERVICE']._serialized_end=2704
+  _globals['_STORAGEWRITESERVICE']._serialized_start=2707
+  _globals['_STORAGEWRITESERVICE']._serialized_end=3435
 # @@protoc_insertion_point(module_scope)

@@ -255,6 +255,11 @@ class StorageWriteServiceStub:
                 request_serializer=artstore_dot_storage_dot_v1_dot_storage__pb2.StoreFileRequest.SerializeToString,
                 response_deserializer=artstore_dot_storage_dot_v1_dot_storage__pb2.StoreFileResponse.FromString,
                 _registered_method=True)
+        self.StoreFiles = channel.unary_unary(
+                '/artstore.storage.v1.StorageWriteService/StoreFiles',
+                request_serializer=artstore_dot_storage_dot_v1_dot_storage__pb2.StoreFilesRequest.SerializeToString,
+                response_deserializer=artstore_dot_storage_dot_v1_dot_storage__pb2.StoreFilesResponse.FromString,
+                _registered_method=True)
         self.UpdateFile = channel.unary_unary(
                 '/artstore.storage.v1.StorageWriteService/UpdateFile',
                 request_serializer=artstore_dot_storage_dot_v1_dot_storage__pb2.UpdateFileRequest.SerializeToString,
@@ -287,6 +292,15 @@ class StorageWriteServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StoreFiles(self, request, context):
+        """Stores several files of at most 1 MiB each, together no more than a message holds, by the rules of StoreFile. Each
+        has its own outcome, in the order of the request: what one is refused with touches no other. All are the same
+        user's. Fails as a whole only where nothing was looked at.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def UpdateFile(self, request, context):
         """Changes description, tags or metadata. NOT_FOUND, MODE_NOT_ALLOWED, PRECONDITION_FAILED, METADATA_TOO_LARGE.
         """
@@ -313,6 +327,11 @@ def add_StorageWriteServiceServicer_to_server(servicer, server):
                     servicer.StoreFile,
                     request_deserializer=artstore_dot_storage_dot_v1_dot_storage__pb2.StoreFileRequest.FromString,
                     response_serializer=artstore_dot_storage_dot_v1_dot_storage__pb2.StoreFileResponse.SerializeToString,
+            ),
+            'StoreFiles': grpc.unary_unary_rpc_method_handler(
+                    servicer.StoreFiles,
+                    request_deserializer=artstore_dot_storage_dot_v1_dot_storage__pb2.StoreFilesRequest.FromString,
+                    response_serializer=artstore_dot_storage_dot_v1_dot_storage__pb2.StoreFilesResponse.SerializeToString,
             ),
             'UpdateFile': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateFile,
@@ -380,6 +399,33 @@ class StorageWriteService:
             '/artstore.storage.v1.StorageWriteService/StoreFile',
             artstore_dot_storage_dot_v1_dot_storage__pb2.StoreFileRequest.SerializeToString,
             artstore_dot_storage_dot_v1_dot_storage__pb2.StoreFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StoreFiles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/artstore.storage.v1.StorageWriteService/StoreFiles',
+            artstore_dot_storage_dot_v1_dot_storage__pb2.StoreFilesRequest.SerializeToString,
+            artstore_dot_storage_dot_v1_dot_storage__pb2.StoreFilesResponse.FromString,
             options,
             channel_credentials,
             insecure,

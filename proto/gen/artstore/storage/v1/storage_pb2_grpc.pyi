@@ -120,6 +120,11 @@ class StorageWriteServiceStub:
     """Stores one file of at most 1 MiB in one call, by the same rules and with the same errors as Upload. Files that come
     at the same time share the work of the disk, but not their outcome.
     """
+    StoreFiles: _grpc.UnaryUnaryMultiCallable[_storage_pb2.StoreFilesRequest, _storage_pb2.StoreFilesResponse]
+    """Stores several files of at most 1 MiB each, together no more than a message holds, by the rules of StoreFile. Each
+    has its own outcome, in the order of the request: what one is refused with touches no other. All are the same
+    user's. Fails as a whole only where nothing was looked at.
+    """
     UpdateFile: _grpc.UnaryUnaryMultiCallable[_storage_pb2.UpdateFileRequest, _storage_pb2.UpdateFileResponse]
     """Changes description, tags or metadata. NOT_FOUND, MODE_NOT_ALLOWED, PRECONDITION_FAILED, METADATA_TOO_LARGE."""
     DeleteFile: _grpc.UnaryUnaryMultiCallable[_storage_pb2.DeleteFileRequest, _storage_pb2.DeleteFileResponse]
@@ -137,6 +142,11 @@ class StorageWriteServiceAsyncStub(StorageWriteServiceStub):
     StoreFile: _aio.UnaryUnaryMultiCallable[_storage_pb2.StoreFileRequest, _storage_pb2.StoreFileResponse]  # type: ignore[assignment]
     """Stores one file of at most 1 MiB in one call, by the same rules and with the same errors as Upload. Files that come
     at the same time share the work of the disk, but not their outcome.
+    """
+    StoreFiles: _aio.UnaryUnaryMultiCallable[_storage_pb2.StoreFilesRequest, _storage_pb2.StoreFilesResponse]  # type: ignore[assignment]
+    """Stores several files of at most 1 MiB each, together no more than a message holds, by the rules of StoreFile. Each
+    has its own outcome, in the order of the request: what one is refused with touches no other. All are the same
+    user's. Fails as a whole only where nothing was looked at.
     """
     UpdateFile: _aio.UnaryUnaryMultiCallable[_storage_pb2.UpdateFileRequest, _storage_pb2.UpdateFileResponse]  # type: ignore[assignment]
     """Changes description, tags or metadata. NOT_FOUND, MODE_NOT_ALLOWED, PRECONDITION_FAILED, METADATA_TOO_LARGE."""
@@ -164,6 +174,17 @@ class StorageWriteServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_storage_pb2.StoreFileResponse, _abc.Awaitable[_storage_pb2.StoreFileResponse]]:
         """Stores one file of at most 1 MiB in one call, by the same rules and with the same errors as Upload. Files that come
         at the same time share the work of the disk, but not their outcome.
+        """
+
+    @_abc_1.abstractmethod
+    def StoreFiles(
+        self,
+        request: _storage_pb2.StoreFilesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_storage_pb2.StoreFilesResponse, _abc.Awaitable[_storage_pb2.StoreFilesResponse]]:
+        """Stores several files of at most 1 MiB each, together no more than a message holds, by the rules of StoreFile. Each
+        has its own outcome, in the order of the request: what one is refused with touches no other. All are the same
+        user's. Fails as a whole only where nothing was looked at.
         """
 
     @_abc_1.abstractmethod
