@@ -22,7 +22,7 @@ from services.model.operations import (
 )
 
 AT_ONCE = 8
-"""Operations that one replica does at the same time."""
+"""Operations of one kind that one replica does at the same time: a scrub takes days, and keeps no sync waiting."""
 
 Note = Callable[[Progress, Mapping[str, Any]], Awaitable[None]]
 """Tells how far it is, and what must be known to go on from there."""
@@ -61,6 +61,8 @@ class RunOperations:
         self._clock = clock
         self._kinds = kinds
         self._running: dict[OperationId, asyncio.Task[None]] = {}
+        self._kind_of: dict[OperationId, OperationKind] = {}
+        """Of those."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -85,23 +87,28 @@ class RunOperations:
         return len(self._running)
 
     def _wanted(self, there: Mapping[OperationId, Operation]) -> list[OperationId]:
-        """Those that are being done here, and the oldest of the others for which there is room.
+        """Those that are being done here, and all others of a kind for which there is room.
 
-        Twice the room is claimed where others may hold some of it: what is claimed in vain is somebody else's.
+        More are claimed than there is room for: others may hold some, and what is claimed in vain is somebody else's.
         """
-        mine = [each for each in self._running if each in there]
-        others = [each for each in there if each not in self._running]
-        return mine + (others if len(mine) < AT_ONCE else [])
+        return [each for each in there if each in self._running or self._has_room(there[each].kind)]
+
+    def _has_room(self, kind: OperationKind) -> bool:
+        return sum(each is kind for each in self._kind_of.values()) < AT_ONCE
 
     async def _tend(self, operation: Operation) -> None:
         task = self._running.get(operation.id)
         if operation.cancel_requested:
             await self._stop(operation.id)
             self._tell(await self._operations.finish(operation.id, OperationState.CANCELLED, self._clock.now()))
-        elif task is None and len(self._running) < AT_ONCE:
+        elif task is None and self._has_room(operation.kind):
             task = asyncio.create_task(self._do(operation))
-            self._running[operation.id] = task
-            task.add_done_callback(lambda _: self._running.pop(operation.id, None))
+            self._running[operation.id], self._kind_of[operation.id] = task, operation.kind
+            task.add_done_callback(lambda _: self._over(operation.id))
+
+    def _over(self, operation_id: OperationId) -> None:
+        self._running.pop(operation_id, None)
+        self._kind_of.pop(operation_id, None)
 
     async def _stop(self, *ids: OperationId) -> None:
         tasks = [self._running[each] for each in ids if each in self._running]

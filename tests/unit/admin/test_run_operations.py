@@ -45,7 +45,7 @@ from tests.doubles.admin_stores import MemoryElements
 from tests.doubles.clock import FakeClock
 from tests.support.admin_things import NOW, record
 
-SYNC = OperationKind.SYNC
+SYNC, SCRUB = OperationKind.SYNC, OperationKind.SCRUB
 SOMEBODY = Identity(Subject("admin"), frozenset({"storage:write"}))
 
 
@@ -87,7 +87,11 @@ class House:
 
     def replica(self, claims: FakeClaims) -> RunOperations:
         return RunOperations(
-            operations=self.operations, claims=claims, clock=self.clock, kinds={SYNC: self.work}, ended=self.over.append
+            operations=self.operations,
+            claims=claims,
+            clock=self.clock,
+            kinds={SYNC: self.work, SCRUB: self.work},
+            ended=self.over.append,
         )
 
     def nudge(self) -> None:
@@ -213,18 +217,20 @@ async def test_whoever_loses_the_store_stops_what_he_does(house: House, loss: st
     await house.begun(times=2)
 
 
-async def test_only_so_many_are_done_at_once(house: House) -> None:
+async def test_only_so_many_of_a_kind_are_done_at_once(house: House) -> None:
     records = [record(f"se-{number}") for number in range(AT_ONCE + 3)]
     house.elements.records |= {each.element_id: each for each in records}
     for each in records:
-        await house.start(SYNC, each.element_id, {}, by="admin")
+        await house.start(SCRUB, each.element_id, {}, by="admin")
     assert await house.run() == AT_ONCE
+    await house.start(SYNC, records[0].element_id, {}, by="admin")
+    assert await house.run() == AT_ONCE + 1, "what takes days keeps no other kind waiting"
     house.work.may_end.set()
     async with asyncio.timeout(5):
         while await house.operations.open():
             await house.run()
             await asyncio.sleep(0)
-    assert len(house.work.begun) == AT_ONCE + 3
+    assert len(house.work.begun) == AT_ONCE + 3 + 1
 
 
 async def test_one_that_waits_is_cancelled_without_having_begun(house: House) -> None:
