@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -422,6 +423,9 @@ class MemoryRegistry:
     def __init__(self, elements: MemoryElements) -> None:
         self._elements = elements
         self.rows: dict[FileId, Entry] = {}
+        self.adding = asyncio.Event()
+        """While it is not set, nothing is added."""
+        self.adding.set()
         elements.holding = lambda element_id: any(row.element_id == element_id for row in self.rows.values())
 
     async def record(self, entries: Sequence[Entry]) -> Sequence[FileAttributes]:
@@ -453,6 +457,10 @@ class MemoryRegistry:
             if overruling and self.rows[entry.file.file_id].element_id == entry.element_id:
                 self.rows[entry.file.file_id] = entry
         return sum(before.get(file_id) != row for file_id, row in self.rows.items())
+
+    async def add(self, entries: Sequence[Entry]) -> None:
+        await self.adding.wait()
+        await self.record(entries)
 
     async def stretch(
         self, element_id: ElementId, ids: Sequence[FileId], after: SyncPlace | None, until: SyncPlace | None

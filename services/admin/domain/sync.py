@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime, timedelta
+from operator import lt
 from typing import Any
 
 from services.admin.domain.registry import Entry, supersedes_as
@@ -113,11 +114,18 @@ class Tally:
     """Rows that the element should list."""
     examples: dict[str, list[str]] = field(default_factory=dict)
 
-    def tell(self, kind: str, files: Sequence[FileId]) -> None:
+    def tell(self, kind: str, files: Sequence[str]) -> None:
         """Keep some of these as examples."""
         if files:
             kept = self.examples.setdefault(kind, [])
             kept += files[: EXAMPLES - len(kept)]
+
+    def add(self, other: Tally) -> None:
+        """And what another part of it has done."""
+        for name in _COUNTS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for kind, files in other.examples.items():
+            self.tell(kind, files)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -125,6 +133,9 @@ class Tally:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Tally:
         return cls(**values)
+
+
+_COUNTS = [each.name for each in fields(Tally) if each.name != "examples"]
 
 
 def too_many_gone(gone: int, expected: int) -> bool:
@@ -136,10 +147,11 @@ def too_many_gone(gone: int, expected: int) -> bool:
 
 def in_order(page: Sequence[FileAttributes], after: Place | None) -> bool:
     """Whether a page goes on where the one before it ended: times count to the millisecond, as elements keep them."""
-    keys = [_key(file.uploaded_at, file.file_id) for file in page]
-    before = [_key(after.uploaded_at, after.file_id)] if after else []
-    return all(one < next_one for one, next_one in zip([*before, *keys], [*before, *keys][1:], strict=False))
+    keys = [_key(after.uploaded_at, after.file_id)] if after else []
+    keys += [_key(file.uploaded_at, file.file_id) for file in page]
+    return all(map(lt, keys, keys[1:]))
 
 
 def _key(uploaded_at: datetime, file_id: FileId) -> tuple[datetime, FileId]:
-    return (uploaded_at.replace(microsecond=uploaded_at.microsecond // 1000 * 1000), file_id)
+    finer = uploaded_at.microsecond % 1000
+    return (uploaded_at - timedelta(microseconds=finer) if finer else uploaded_at, file_id)

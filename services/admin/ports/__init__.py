@@ -166,6 +166,14 @@ class FileRegistry(Protocol):
         """
         ...
 
+    async def add(self, entries: Sequence[Entry]) -> None:
+        """As `bring`, for files that had no row a moment ago, which is cheaper; those that have one now are brought.
+
+        They may be forgotten if PostgreSQL's own machine fails at this moment, unless something that was written
+        after them is kept.
+        """
+        ...
+
     async def stretch(
         self, element_id: ElementId, ids: Sequence[FileId], after: SyncPlace | None, until: SyncPlace | None
     ) -> Sequence[Known]:

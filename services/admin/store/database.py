@@ -145,7 +145,15 @@ async def open_database(dsn: str, *, size: int, application: str = "artstore-adm
 
 
 async def _prepare(connection: asyncpg.Connection) -> None:
-    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads)
+    # In binary, since rows that are copied have no other form.
+    await connection.set_type_codec(
+        "jsonb", schema="pg_catalog", encoder=_jsonb, decoder=lambda value: json.loads(value[1:]), format="binary"
+    )
+
+
+def _jsonb(value: object) -> bytes:
+    """Version 1 of the format, which is the text; bytes are JSON already."""
+    return b"\x01" + (value if isinstance(value, bytes) else json.dumps(value).encode())
 
 
 async def _keep(connection: asyncpg.Connection) -> None:

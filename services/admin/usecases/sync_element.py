@@ -8,30 +8,24 @@ asked for by its id, since a listing takes a while and proves nothing; only what
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections import deque
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from services.admin.domain.elements import ElementRecord, require_same
 from services.admin.domain.operations import Task
-from services.admin.domain.registry import Entry, ended_as
-from services.admin.domain.sync import MOST_GONE, Comparison, Known, Place, Tally, compare, in_order, too_many_gone
+from services.admin.domain.sync import MOST_GONE, Place, Tally, in_order, too_many_gone
 from services.admin.ports import ElementPeer, ElementStore, FeedStore, FileRegistry
-from services.admin.usecases.ask_again import AskAgain
-from services.admin.usecases.fit import fit
 from services.admin.usecases.run_operations import Note
+from services.admin.usecases.take_page import AT_ONCE, Taken, TakePage
 from services.chassis.logs import get_logger
 from services.model.clock import Clock
-from services.model.errors import (
-    ConfirmationRequired,
-    DeadlineExceeded,
-    InternalError,
-    NotFound,
-    StorageUnavailable,
-)
+from services.model.elements import ElementAddress
+from services.model.errors import ConfirmationRequired, DeadlineExceeded, InternalError, NotFound, StorageUnavailable
 from services.model.feed import FeedPosition, FileListing
-from services.model.files import FileStatus
 from services.model.ids import FileId
 from services.model.operations import Progress
 
@@ -55,6 +49,13 @@ class _Walk:
     feed: FeedPosition | None = None
     """Where the element's feed stood before the first row."""
 
+    def go(self, step: _Step) -> None:
+        """It stands after this page."""
+        self.feed = step.page.position or self.feed
+        self.cursor, self.place = step.page.next_cursor, step.until
+        self.tally.add(step.taken.tally)
+        self.gone += step.taken.gone
+
     def to_json(self) -> dict[str, Any]:
         place = [self.place.uploaded_at.isoformat(), self.place.file_id] if self.place else None
         return {
@@ -65,6 +66,15 @@ class _Walk:
             "gone": self.gone,
             "feed": [self.feed.feed_id, self.feed.number] if self.feed else None,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A page, where it ends, and what came of it."""
+
+    page: FileListing
+    until: Place | None
+    taken: Taken
 
 
 class SyncElement:
@@ -86,7 +96,7 @@ class SyncElement:
         self._feeds = feeds
         self._peer = peer
         self._clock = clock
-        self._again = AskAgain(peer)
+        self._take = TakePage(registry=registry, peer=peer)
 
     async def __call__(self, task: Task, note: Note) -> Mapping[str, Any]:
         """Return what was found. Goes on where an earlier attempt stood, if that was on the same directory.
@@ -115,86 +125,54 @@ class SyncElement:
         require_same(record, await self._peer.info(record.address))
 
     async def _walk(self, walk: _Walk, note: Note) -> None:
-        clock, address = asyncio.get_running_loop().time, walk.record.address
+        clock = asyncio.get_running_loop().time
         noted = clock()
-        coming = asyncio.create_task(self._peer.list_files(address, walk.cursor))
-        try:
-            while True:
-                page = await coming
-                if page.has_more:  # the element reads its disk while we write
-                    coming = asyncio.create_task(self._peer.list_files(address, page.next_cursor))
-                await self._take(walk, page)
-                if not page.has_more:
-                    return
-                if clock() - noted >= self._note_every:
+        async with aclosing(self._steps(walk)) as steps:
+            async for step in steps:
+                walk.go(step)
+                await self._believe(walk)
+                if step.page.has_more and clock() - noted >= self._note_every:
                     noted = clock()
-                    await note(Progress(walk.tally.listed, max(page.total, walk.tally.listed)), walk.to_json())
+                    await note(Progress(walk.tally.listed, max(step.page.total, walk.tally.listed)), walk.to_json())
+
+    async def _steps(self, walk: _Walk) -> AsyncGenerator[_Step, None]:
+        """The pages from where it stands, in order, each once it is taken; the next ones are being taken meanwhile."""
+        begun: deque[tuple[FileListing, Place | None, asyncio.Task[Taken]]] = deque()
+        try:
+            async with aclosing(self._pages(walk.record.address, walk.cursor)) as pages:
+                after = walk.place
+                async for page in pages:
+                    until = _end_of(page, after)
+                    take = self._take(walk.record, page, after, until, force=walk.force)
+                    begun.append((page, until, asyncio.create_task(take)))
+                    after = until
+                    while len(begun) == AT_ONCE or (begun and not page.has_more):
+                        page_taken, place, task = begun[0]
+                        yield _Step(page_taken, place, await task)
+                        begun.popleft()
+        finally:
+            for _, _, task in begun:
+                task.cancel()
+            await asyncio.gather(*(task for _, _, task in begun), return_exceptions=True)
+
+    async def _pages(self, address: ElementAddress, cursor: str) -> AsyncGenerator[FileListing, None]:
+        """The element reads its disk for the next page while this one is being taken."""
+        coming = asyncio.create_task(self._peer.list_files(address, cursor))
+        try:
+            while (page := await coming).has_more:
+                coming = asyncio.create_task(self._peer.list_files(address, page.next_cursor))
+                yield page
+            yield page
         finally:
             coming.cancel()
             await asyncio.gather(coming, return_exceptions=True)
 
-    async def _take(self, walk: _Walk, page: FileListing) -> None:
-        walk.feed = page.position or walk.feed
-        if not in_order(page.items, walk.place) or (page.has_more and not page.items):
-            raise InternalError("the storage element lists its files in no order")
-        last = page.items[-1] if page.items else None
-        until = Place(last.uploaded_at, last.file_id) if page.has_more and last else None
-        rows = await self._registry.stretch(
-            walk.record.element_id, [file.file_id for file in page.items], walk.place, until
-        )
-        found = compare(walk.record.element_id, page.items, rows)
-        await self._write(walk, found)
-        await self._ask_for(walk, found.absent)
-        await self._look_at_older(walk, found.older)
-        walk.tally.listed += len(page.items)
-        walk.cursor, walk.place = page.next_cursor, until
-
-    async def _write(self, walk: _Walk, found: Comparison) -> None:
-        tally = walk.tally
-        new, newer = fit(found.new), fit(found.newer)
-        if new or newer:
-            await self._registry.bring([*new, *newer])
-        tally.added += len(new)
-        tally.updated += len(newer)
-        tally.unfit += len(found.new) + len(found.newer) - len(new) - len(newer)
-        tally.unchanged += found.same
-        tally.expected += found.expected
-        tally.elsewhere += len(found.elsewhere)
-        tally.tell("elsewhere", found.elsewhere)
-
-    async def _ask_for(self, walk: _Walk, absent: Sequence[Known]) -> None:
-        """What is not listed: it may have come since, have ended and been destroyed, or be missing."""
-        answers = await self._again(walk.record.address, absent)
-        found = [Entry(walk.record.element_id, file) for file in answers.files]
-        if found:
-            walk.tally.updated += await self._registry.bring(fit(found))
-        await self._mark_ended(walk, answers.ended)
-        walk.tally.unreadable += len(answers.unreadable)
-        walk.tally.tell("unreadable", answers.unreadable)
-        walk.gone += [(row.file_id, row.revision) for row in answers.gone]
+    async def _believe(self, walk: _Walk) -> None:
+        """What has gone so far: that of a forced sync is marked at once, and no other takes more than can be true."""
         if walk.force:
             await self._mark_gone(walk)
         elif len(walk.gone) > MOST_GONE:
             await self._refuse(walk)
-
-    async def _mark_ended(self, walk: _Walk, ended: Mapping[FileId, FileStatus]) -> None:
-        """The element has destroyed them: the rows say what they said, and that it is over."""
-        for file_id, status in ended.items():
-            located = await self._registry.find(file_id)
-            if located is not None and located.file.status is not status:
-                await self._registry.bring([Entry(walk.record.element_id, ended_as(located.file, status))])
-        walk.tally.ended += len(ended)
-
-    async def _look_at_older(self, walk: _Walk, older: Sequence[Known]) -> None:
-        """A row may have become younger since the page was made; else only who is told so believes the disk."""
-        answers = await self._again(walk.record.address, older)
-        known = {row.file_id: row for row in older}
-        behind = [file for file in answers.files if file.revision < known[file.file_id].revision]
-        walk.tally.older += len(behind)
-        walk.tally.tell("older", [file.file_id for file in behind])
-        if behind and walk.force:
-            entries = fit([Entry(walk.record.element_id, file) for file in behind])
-            walk.tally.updated += await self._registry.bring(entries, overruling=True)
 
     async def _mark_gone(self, walk: _Walk) -> None:
         if not walk.force and too_many_gone(len(walk.gone), walk.tally.expected):
@@ -216,6 +194,14 @@ class SyncElement:
             f"{gone} or more files that the registry knows are gone from {storage_id}; nothing was marked missing. "
             "See whether its disk is whole; if that is right, sync with force"
         )
+
+
+def _end_of(page: FileListing, after: Place | None) -> Place | None:
+    """Where the page ends; None: where all files do. Raises `InternalError` unless it goes on after `after`."""
+    if not in_order(page.items, after) or (page.has_more and not page.items):
+        raise InternalError("the storage element lists its files in no order")
+    last = page.items[-1] if page.has_more else None
+    return Place(last.uploaded_at, last.file_id) if last else None
 
 
 def _resumed(record: ElementRecord, task: Task) -> _Walk:

@@ -173,6 +173,51 @@ async def test_many_rows_are_brought_up_to_date_at_once(registry: FileRegistry, 
     assert located.file == changed
 
 
+async def test_rows_that_are_added_come_back_exactly(registry: FileRegistry, element: ElementRecord) -> None:
+    await registry.add([Entry(element.element_id, each) for each in ODD])
+    for one in ODD:
+        assert await registry.find(one.file_id) == Located(one, element.address)
+
+
+async def test_where_a_row_has_come_meanwhile_the_later_revision_wins(
+    registry: FileRegistry, elements: ElementStore, element: ElementRecord
+) -> None:
+    other, _ = await elements.register(record("se-rw-02"), name=None)
+    new, later, earlier, twice = file(), file(revision=2), file(), file()
+    await registry.bring(
+        [Entry(other.element_id, changed(earlier, 3)), Entry(other.element_id, replace(later, revision=1))]
+    )
+    await registry.add(
+        [Entry(element.element_id, each) for each in (new, later, earlier, twice, changed(twice, 2, description="2"))]
+    )
+    assert [await registry.find(each.file_id) for each in (new, later, earlier, twice)] == [
+        Located(new, element.address),
+        Located(later, element.address),
+        Located(changed(earlier, 3), other.address),
+        Located(changed(twice, 2, description="2"), element.address),
+    ]
+
+
+async def test_nothing_is_added_for_an_element_that_is_not_registered(
+    registry: FileRegistry, element: ElementRecord
+) -> None:
+    known, unknown = file(), file()
+    with pytest.raises(NotFound):
+        await registry.add(
+            [Entry(element.element_id, known), Entry(ElementId(str(uuid.uuid4())), unknown)],
+        )
+    assert await registry.find(known.file_id) is None
+
+
+async def test_two_who_add_the_same_rows_do_not_wait_for_each_other(
+    registry: FileRegistry, element: ElementRecord
+) -> None:
+    entries = [Entry(element.element_id, file()) for _ in range(300)]
+    async with asyncio.timeout(60):
+        await asyncio.gather(registry.add(entries), registry.add(entries[::-1]), registry.bring(entries[::-1]))
+    assert await registry.bring(entries) == 0
+
+
 async def test_an_earlier_revision_counts_only_where_it_overrules(
     registry: FileRegistry, element: ElementRecord
 ) -> None:

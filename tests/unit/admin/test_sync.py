@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -13,6 +14,7 @@ from services.admin.domain.operations import Task
 from services.admin.domain.registry import Entry
 from services.admin.domain.sync import MOST_GONE, too_many_gone
 from services.admin.usecases.sync_element import SyncElement
+from services.admin.usecases.take_page import AT_ONCE
 from services.model.elements import ElementStatus
 from services.model.errors import (
     ArtStoreError,
@@ -24,6 +26,7 @@ from services.model.errors import (
     FileExpired,
     InternalError,
     NotFound,
+    ServiceUnavailable,
     StorageUnavailable,
 )
 from services.model.files import FileAttributes, FileStatus
@@ -41,10 +44,10 @@ ACTIVE, MISSING = FileStatus.ACTIVE, FileStatus.MISSING
 class House:
     """An element and a registry, which may agree or not."""
 
-    def __init__(self) -> None:
+    def __init__(self, registry: type[MemoryRegistry] = MemoryRegistry) -> None:
         self.one, self.other = record("se-rw-01", endpoint="one:1"), record("se-rw-02", endpoint="other:1")
         self.elements = MemoryElements(self.one, self.other)
-        self.registry = MemoryRegistry(self.elements)
+        self.registry = registry(self.elements)
         self.peer = FakeElementPeer()
         self.peer.at["one:1"] = self.one.info
         self.clock = FakeClock(NOW + timedelta(hours=1))
@@ -292,6 +295,49 @@ async def test_an_interrupted_sync_goes_on_where_it_stood(house: House) -> None:
     house.peer.listings = 0
     await house(memory=other_directory)
     assert house.peer.listings == 3
+
+
+class Uneven(MemoryRegistry):
+    """Writes the second page before the first one, which fails once."""
+
+    def __init__(self, elements: MemoryElements) -> None:
+        super().__init__(elements)
+        self.calls = 0
+        self.second = asyncio.Event()
+
+    async def add(self, entries: Sequence[Entry]) -> None:
+        self.calls += 1
+        if self.calls == 1:
+            await self.second.wait()
+            raise ServiceUnavailable("the registry is away")
+        await super().add(entries)
+        self.second.set()
+
+
+async def test_pages_are_taken_side_by_side_but_where_it_stands_is_what_is_whole() -> None:
+    house = House(Uneven)
+    files = some(6)
+    await house.holds(*files, known=False)
+    async with asyncio.timeout(10):
+        with pytest.raises(ServiceUnavailable):
+            await house()
+    assert house.notes == []
+    assert set(house.registry.rows) == {each.file_id for each in files[2:4]}
+    counts(await house(), listed=6, added=4, unchanged=2)
+    assert [memory["tally"]["listed"] for _, memory in house.notes] == [2, 4, 6]
+    assert len(house.registry.rows) == 6
+
+
+async def test_no_more_pages_are_read_ahead_than_are_taken(house: House) -> None:
+    house.registry.adding.clear()
+    await house.holds(*some(40), known=False)
+    syncing = asyncio.create_task(house())
+    async with asyncio.timeout(10):
+        for _ in range(300):  # turns of the loop: nothing else would happen in any time
+            await asyncio.sleep(0)
+        assert house.peer.listings == AT_ONCE + 1
+        house.registry.adding.set()
+        counts(await syncing, added=40)
 
 
 async def test_an_element_that_is_not_registered_any_more_is_told_of(house: House) -> None:
