@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from math import isfinite
 from typing import Any
 
 from services.model.errors import FieldProblem, ValidationFailed, raise_for
@@ -26,6 +27,8 @@ MAX_TAGS = 100
 MAX_TAG_LENGTH = 100
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_PLAIN_DEPTH = 8
+_PLAIN_NUMBERS = 2**64
 _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
@@ -230,6 +233,31 @@ def _storable(text: str) -> bool:
 
 
 def _storable_json(value: JsonObject) -> bool:
+    return _plain(value, _PLAIN_DEPTH) or _storable_as_text(value)
+
+
+def _plain(value: object, depth: int) -> bool:
+    """Whether it can be stored, as far as that is seen at once: as good as always. To write it out takes far longer."""
+    if value is None:
+        return True
+    if isinstance(value, int):
+        return abs(value) < _PLAIN_NUMBERS
+    if isinstance(value, str):
+        return value.isprintable()
+    if isinstance(value, float):
+        return isfinite(value)
+    if not depth:
+        return False
+    if isinstance(value, dict):
+        return all(isinstance(name, str) and name.isprintable() for name in value) and _all_plain(value.values(), depth)
+    return isinstance(value, list | tuple) and _all_plain(value, depth)
+
+
+def _all_plain(values: Iterable[object], depth: int) -> bool:
+    return all(_plain(each, depth - 1) for each in values)
+
+
+def _storable_as_text(value: JsonObject) -> bool:
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False)
     except (ValueError, TypeError, RecursionError):

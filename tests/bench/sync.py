@@ -2,8 +2,9 @@
 
     python -m tests.bench.sync [--files N]
 
-Against a reference of the same run: the listing of the element, asked page by page and thrown away. The three
-processes and PostgreSQL share the machine's cores, so CPU seconds say more than the clock. It never fails on time.
+Against two references of the same run: the listing of the element, asked page by page and thrown away; and the same
+rows, copied into a database of the same schema by somebody who does nothing else. The three processes and PostgreSQL
+share the machine's cores, so CPU seconds say more than the clock. It never fails on time.
 """
 
 from __future__ import annotations
@@ -18,18 +19,26 @@ from pathlib import Path
 import psutil
 
 from clients.storage import StoragePool
+from services.admin.domain.registry import Entry
+from services.admin.rpc.element_peer import PAGE
+from services.admin.store.database import open_database
+from services.admin.store.elements import PostgresElements
+from services.admin.store.migrations import migrate_to, migrating, migrations
+from services.admin.store.registry import PostgresRegistry
+from services.admin.usecases.take_page import AT_ONCE
 from services.chassis.caller import Identity
 from services.model.elements import ElementInfo
+from services.model.files import FileAttributes
 from services.model.ids import Subject
 from services.model.operations import OperationState
 from services.model.paging import PageRequest
 from services.storage.domain.documents import Document, encode
 from services.storage.store.layout import Layout
 from tests.service.admin.ground import Admin
-from tests.support.admin_things import file
+from tests.support.admin_things import file, record
 from tests.support.certificates import Certificates
 from tests.support.elements import RunningElement
-from tests.support.postgres import running_postgres
+from tests.support.postgres import Database, running_postgres
 from tests.support.processes import READY_TIMEOUT
 
 SOMEBODY = Identity(Subject("bench"), frozenset({"storage:read"}))
@@ -79,7 +88,9 @@ async def measured(options: argparse.Namespace, folder: Path, stack: AsyncExitSt
     await admin.start()
     info = await whole(admin, element, options.files)
     meters = {"element": Cpu(element.process.pid), "admin": Cpu(admin.process.pid), "postgres": Cpu(server.pid)}
-    await listing(admin, element, meters)
+    files = await listing(admin, element, meters)
+    await rows_alone(await server.create_database(), info, files, meters)
+    del files
     made, _ = await admin.as_("gateway").register_element(element.address.endpoint, on_behalf_of=await admin.user())
     user = await admin.user()
     for name in ("rebuild", "sync again"):
@@ -104,20 +115,42 @@ async def whole(admin: Admin, element: RunningElement, count: int) -> ElementInf
         return info
 
 
-async def listing(admin: Admin, element: RunningElement, meters: dict[str, Cpu]) -> None:
-    """The reference: all pages, thrown away."""
+async def rows_alone(
+    database: Database, info: ElementInfo, files: list[FileAttributes], meters: dict[str, Cpu]
+) -> None:
+    """The other reference: what PostgreSQL needs for the rows and their indexes, however they come."""
+    async with migrating(database.owner_dsn) as connection:
+        await migrate_to(connection, migrations())
+    async with open_database(database.owner_dsn, size=AT_ONCE) as opened:
+        element, _ = await PostgresElements(opened).register(record("se-rw-01"), name=None)
+        registry, room = PostgresRegistry(opened), asyncio.Semaphore(AT_ONCE)
+
+        async def add(some: list[FileAttributes]) -> None:
+            async with room:
+                await registry.add([Entry(element.element_id, each) for each in some])
+
+        before, began = {key: meter.seconds() for key, meter in meters.items()}, time.perf_counter()
+        await asyncio.gather(*(add(files[first : first + PAGE]) for first in range(0, len(files), PAGE)))
+        tell("rows alone", len(files), time.perf_counter() - began, meters, before)
+
+
+async def listing(admin: Admin, element: RunningElement, meters: dict[str, Cpu]) -> list[FileAttributes]:
+    """The reference: all pages, one after the other."""
     before, began, count, cursor = {key: meter.seconds() for key, meter in meters.items()}, time.perf_counter(), 0, ""
+    files: list[FileAttributes] = []
     ours = Cpu(psutil.Process().pid)
     client = ours.seconds()
     async with StoragePool(admin.certificates.module("admin")) as pool:
         while True:
-            page = await pool.client(element.address).all_files(PageRequest(1000, cursor=cursor), on_behalf_of=SOMEBODY)
+            page = await pool.client(element.address).all_files(PageRequest(PAGE, cursor=cursor), on_behalf_of=SOMEBODY)
             count += len(page.items)
+            files += page.items
             cursor = page.next_cursor
             if not page.has_more:
                 break
     tell("listing alone", count, time.perf_counter() - began, meters, before)
     print(f"    client {(ours.seconds() - client) / count * 1e6:.0f} us a file")
+    return files
 
 
 def tell(name: str, count: int, seconds: float, meters: dict[str, Cpu], before: dict[str, float]) -> None:

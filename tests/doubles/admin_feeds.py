@@ -9,7 +9,8 @@ from services.admin.domain.registry import ended_as
 from services.model.errors import Conflict
 from services.model.feed import FeedPosition
 from services.model.ids import ElementId
-from tests.doubles.admin_stores import MemoryElements, MemoryRegistry
+from tests.doubles.admin_registry import MemoryRegistry
+from tests.doubles.admin_stores import MemoryElements
 
 
 class MemoryFeeds:

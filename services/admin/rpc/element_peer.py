@@ -17,8 +17,8 @@ from services.model.paging import PageRequest
 
 ADMIN = Identity(Subject("artstore-admin"), frozenset({"storage:read", "files:read"}))
 """Admin asks for itself here, not for the user whose call it may be serving: it only looks."""
-PAGE = 500
-"""Files of one page: with attributes of 4 KiB each they are half of what a message may hold."""
+PAGE = 1_000
+"""Files of one page; the element sends fewer, if they would not fit into a message."""
 INFO_SECONDS = 2.0
 IDENTIFY_SECONDS = 5.0
 

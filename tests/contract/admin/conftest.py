@@ -34,12 +34,12 @@ from services.admin.store.sessions import PostgresLoginGuard, PostgresSessions
 from services.admin.store.users import PostgresUsers
 from tests.doubles.admin_feeds import MemoryFeeds
 from tests.doubles.admin_operations import MemoryOperations
+from tests.doubles.admin_registry import MemoryRegistry
 from tests.doubles.admin_stores import (
     MemoryAccounts,
     MemoryElements,
     MemoryKeys,
     MemoryLoginGuard,
-    MemoryRegistry,
     MemorySecondFactors,
     MemorySessions,
     MemoryUsers,

@@ -14,7 +14,8 @@ from services.chassis.caller import Identity
 from services.model.elements import ElementStatus, Mode
 from services.model.errors import Conflict, NotFound, StorageUnavailable, ValidationFailed
 from services.model.ids import ElementId, ElementUuid, Subject
-from tests.doubles.admin_stores import MemoryElements, MemoryRegistry
+from tests.doubles.admin_registry import MemoryRegistry
+from tests.doubles.admin_stores import MemoryElements
 from tests.doubles.clock import FakeClock
 from tests.doubles.element_peer import FakeElementPeer
 from tests.support.admin_things import NOW, file, info, record

@@ -21,7 +21,8 @@ from services.model.ids import ElementId, StorageId, Subject
 from services.model.operations import OperationKind, OperationState
 from tests.doubles.admin_feeds import MemoryFeeds
 from tests.doubles.admin_operations import FakeClaims, MemoryOperations
-from tests.doubles.admin_stores import MemoryElements, MemoryRegistry
+from tests.doubles.admin_registry import MemoryRegistry
+from tests.doubles.admin_stores import MemoryElements
 from tests.doubles.clock import FakeClock
 from tests.doubles.element_peer import FakeElementPeer
 from tests.support.admin_things import NOW, file, record

@@ -16,7 +16,8 @@ from services.model.files import FileAttributes, FileStatus
 from services.model.ids import ElementId, FileId, QuarantineId, Subject
 from services.model.maintenance import QuarantineItem, Verified
 from services.model.paging import Page, PageRequest
-from tests.doubles.admin_stores import MemoryElements, MemoryRegistry
+from tests.doubles.admin_registry import MemoryRegistry
+from tests.doubles.admin_stores import MemoryElements
 from tests.doubles.documents import a_file, new_id
 from tests.support.admin_things import NOW, record
 

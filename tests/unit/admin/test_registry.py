@@ -24,7 +24,8 @@ from services.model.errors import (
 )
 from services.model.files import FileAttributes, FileStatus
 from services.model.ids import ElementUuid
-from tests.doubles.admin_stores import MemoryElements, MemoryRegistry
+from tests.doubles.admin_registry import MemoryRegistry
+from tests.doubles.admin_stores import MemoryElements
 from tests.doubles.element_peer import FakeElementPeer
 from tests.support.admin_things import NOW, file, info, record, temporary
 

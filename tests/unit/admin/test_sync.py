@@ -33,7 +33,8 @@ from services.model.files import FileAttributes, FileStatus
 from services.model.ids import ElementId, ElementUuid
 from services.model.operations import Operation, OperationId, OperationKind, OperationState, Progress
 from tests.doubles.admin_feeds import MemoryFeeds
-from tests.doubles.admin_stores import MemoryElements, MemoryRegistry
+from tests.doubles.admin_registry import MemoryRegistry
+from tests.doubles.admin_stores import MemoryElements
 from tests.doubles.clock import FakeClock
 from tests.doubles.element_peer import FakeElementPeer
 from tests.support.admin_things import NOW, file, info, record
