@@ -119,6 +119,10 @@ class StrictDisk(FileSystem):
         """The same, all of it durable: what a machine that was shut down finds."""
         return StrictDisk(self._root, _synced(self._tree, {}))
 
+    def killed(self) -> StrictDisk:
+        """The same, and nothing more of it durable than was: what the next process finds when this one was killed."""
+        return StrictDisk(self._root, _unlocked(self._tree, {}))
+
     def paths(self) -> dict[str, bytes]:
         """Every file by its path from the root, with its content."""
         return dict(_walk(self._tree, ""))
@@ -320,6 +324,19 @@ def _synced(folder: _Folder, seen: dict[int, _File | _Folder]) -> _Folder:
                 _synced(what, seen) if isinstance(what, _Folder) else _File(bytearray(what.data), bytes(what.data))
             )
         made.names[name] = made.durable[name] = seen[id(what)]
+    return made
+
+
+def _unlocked(folder: _Folder, seen: dict[int, _File | _Folder]) -> _Folder:
+    made = _Folder()
+    seen[id(folder)] = made
+    for names, copies in ((folder.names, made.names), (folder.durable, made.durable)):
+        for name, what in names.items():
+            if id(what) not in seen:
+                seen[id(what)] = (
+                    _unlocked(what, seen) if isinstance(what, _Folder) else _File(bytearray(what.data), what.durable)
+                )
+            copies[name] = seen[id(what)]
     return made
 
 

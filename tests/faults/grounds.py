@@ -52,6 +52,8 @@ class Ground:
     strict: StrictDisk | None
     opening: dict[str, Any] = field(default_factory=dict)
     """What each opening of it says."""
+    unsynced: bool = False
+    """Whether copies of it are what a kill leaves: all is there, and no more of it durable than was."""
 
     @property
     def data(self) -> Path:
@@ -69,12 +71,13 @@ class Ground:
         if self.strict is None:
             shutil.copytree(self.folder / "data", folder / "data")
             return Ground(folder, None, self.opening)
-        return Ground(folder, self.strict.crash(luck), self.opening)
+        strict = self.strict.killed() if self.unsynced and luck is None else self.strict.crash(luck)
+        return Ground(folder, strict, self.opening, unsynced=self.unsynced)
 
     def as_it_lies(self) -> Ground:
         """Another one, of which the same is durable as of this: taken while this is still open."""
         copy = self.copy()
-        copy.strict = self.strict
+        copy.strict, copy.unsynced = self.strict, False
         return copy
 
     def disk(self) -> WatchedDisk:
