@@ -49,16 +49,17 @@ def main() -> int:
 
 
 def _line(name: str, result: Result, usage: Usage) -> str:
+    goal = f" (goal {result.goal:g})" if result.goal else ""
     against = (
-        f" | reference {result.reference:8.0f} | ratio {result.ours / result.reference:5.2f}"
+        f" | reference {result.reference:8.0f} | ratio {result.ours / result.reference:5.2f}{goal}"
         if result.reference
         else ""
     )
-    goal = f" (goal {result.goal:g})" if result.goal else ""
+    against += f" | bare hops {result.bare:6.0f} | ratio {result.ours / result.bare:5.2f}" if result.bare else ""
     rss = ", ".join(f"{process} {peak / MIB:.0f}" for process, peak in usage.peak_rss.items())
     cpu = ", ".join(f"{process} {seconds:.1f}" for process, seconds in usage.cpu.items() if seconds >= 0.05)
     note = f"\n    {result.note}" if result.note else ""
-    return f"{name:20} {result.ours:8.0f} {result.unit}{against}{goal}{note}\n    peak MiB: {rss}\n    CPU s: {cpu}"
+    return f"{name:20} {result.ours:8.0f} {result.unit}{against}{note}\n    peak MiB: {rss}\n    CPU s: {cpu}"
 
 
 if __name__ == "__main__":
