@@ -12,6 +12,7 @@ from services.model.errors import PreconditionFailed, ValidationFailed
 
 _TAG = re.compile(r'(W/)?"([^"]*)"')
 _LIST = re.compile(r'[ \t]*(?:(?:W/)?"[^"]*"[ \t]*(?:,[ \t]*|$))+')
+_NEVER = datetime.min.replace(tzinfo=UTC)
 _REVISION = re.compile(r'(?:W/)?"(\d{1,18})"|(\d{1,18})', re.ASCII)
 
 
@@ -54,6 +55,12 @@ def evaluate(headers: Mapping[str, str], *, etag: str, modified: datetime) -> Ou
     elif (date := _date(headers.get("if-modified-since"))) is not None and modified <= date:
         return Outcome.NOT_MODIFIED
     return Outcome.PROCEED
+
+
+def evaluate_tags(headers: Mapping[str, str], *, etag: str) -> Outcome:
+    """The same for what has no date of its own to a second, and so sends none: only tags are looked at."""
+    tags = {name: headers[name] for name in ("if-match", "if-none-match") if name in headers}
+    return evaluate(tags, etag=etag, modified=_NEVER)
 
 
 def range_applies(if_range: str | None, *, etag: str, modified: datetime) -> bool:

@@ -11,11 +11,12 @@ from litestar.params import FromPath
 
 from gateway.http import answers, decoding
 from gateway.http.bearer import Bearer
-from gateway.http.conditions import Outcome, etag_of_revision, evaluate, expected_revision
+from gateway.http.conditions import Outcome, etag_of_revision, evaluate_tags, expected_revision
 from gateway.http.resource import Resource
 from gateway.http.schemas.files import FileUpdate, file_of, file_page
 from gateway.http.schemas.search import FilesQuery
 from gateway.ports import Documents, Ingest
+from services.model.errors import PreconditionFailed
 from services.model.files import FileAttributes
 from services.model.ids import parse_file_id
 
@@ -46,9 +47,13 @@ class Files(Resource):
         identity = await self._bearer(request)
         file = await self._documents.file(parse_file_id(file_id), on_behalf_of=identity)
         tag = etag_of_revision(file.revision)
-        if evaluate(request.headers, etag=tag, modified=file.updated_at) is Outcome.NOT_MODIFIED:
-            return Response(None, status_code=304, headers={"etag": tag, "cache-control": "no-store"})
-        return shown(file)
+        match evaluate_tags(request.headers, etag=tag):
+            case Outcome.FAILED:
+                raise PreconditionFailed("The document has another revision than If-Match asks for.")
+            case Outcome.NOT_MODIFIED:
+                return Response(None, status_code=304, headers={"etag": tag, "cache-control": "no-store"})
+            case Outcome.PROCEED:
+                return shown(file)
 
     async def change(self, request: HttpRequest, file_id: FromPath[str]) -> Response[bytes]:
         """Change description, tags or metadata; `If-Match` guards against somebody else's change in between."""

@@ -15,6 +15,7 @@ from gateway.http.downloads import Downloads
 from gateway.http.elements import StorageElements
 from gateway.http.errors import HANDLERS
 from gateway.http.files import Files
+from gateway.http.heads import Heads
 from gateway.http.health import Health
 from gateway.http.keeping import DocumentKeeping
 from gateway.http.maintenance import ElementMaintenance
@@ -77,7 +78,7 @@ class Services:
 def site(services: Services, health: Health, *, issuer: str, public_url: str) -> AsgiApp:
     """The ASGI application. `public_url`: what clients write before the path, without a slash at its end."""
     app = cast("AsgiApp", litestar(services, health, issuer=issuer, public_url=public_url))  # the same, loosely typed
-    return RequestIds(UnreadBodies(app))
+    return RequestIds(UnreadBodies(Heads(app)))
 
 
 def litestar(services: Services, health: Health, *, issuer: str, public_url: str) -> Litestar:

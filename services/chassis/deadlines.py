@@ -11,8 +11,9 @@ from services.model.errors import DeadlineExceeded
 
 UNARY = 30.0
 """Seconds for a unary call whose caller set no deadline."""
-IDLE = 60.0
-"""Seconds without a frame after which a byte stream is given up."""
+IDLE = 125.0
+"""Seconds without a frame after which a byte stream is given up: a little more than the door waits (`envoy/edge.yaml`,
+120 s), whose answer is the clearer one."""
 HOP = 0.05
 """Seconds kept back for our own answer when the rest is passed on."""
 

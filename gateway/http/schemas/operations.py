@@ -14,7 +14,7 @@ from services.model.ids import parse_element_id
 from services.model.operations import Operation, OperationFilter, OperationKind, OperationState
 from services.model.paging import DEFAULT_LIMIT, Page, PageRequest
 
-MAX_WAIT = 60
+MAX_WAIT = 50
 
 
 class OperationProgress(msgspec.Struct, frozen=True):

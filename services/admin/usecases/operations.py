@@ -22,7 +22,7 @@ from services.model.paging import Page, PageRequest
 
 LOOK = 0.2
 """Seconds between two looks at an operation that somebody waits for."""
-LONGEST_WAIT = timedelta(seconds=60)
+LONGEST_WAIT = timedelta(seconds=50)
 CANCELLING = timedelta(seconds=3)
 """How long whoever cancels waits for that to take effect."""
 KEPT = timedelta(days=30)

@@ -68,6 +68,10 @@ async def test_who_asks_for_tokens_too_often_must_wait_and_others_are_not_hinder
         # A query does not make it another path; another class has a bucket of its own.
         assert (await client.post("/api/v1/auth/token?x=1")).status_code == 429
         assert (await client.get("/api/v1/auth/jwks")).status_code == 200
+        # What a password or a code is tried at as well counts with it.
+        headers = {"Authorization": f"Bearer {strict.keys.token()}"}
+        for path in ("change-password", "totp/confirm"):
+            assert (await client.post(f"/api/v1/auth/{path}", headers=headers)).status_code == 429
 
 
 async def test_grpc_is_told_resource_exhausted(doors: Doors) -> None:

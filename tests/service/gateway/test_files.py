@@ -47,6 +47,21 @@ async def test_metadata_that_the_client_has_already_are_304(edge: Edge, behind: 
     assert (answer.status_code, answer.content) == (304, b"")
     behind.files[file.file_id] = replace(file, revision=2)
     assert (await edge.call("GET", path, headers={"If-None-Match": tag})).status_code == 200
+    expected = await edge.call("GET", path, headers={"If-Match": tag})
+    assert (expected.status_code, expected.json()["error"]["code"]) == (412, "PRECONDITION_FAILED")
+
+
+async def test_head_says_what_get_would_without_the_body(edge: Edge, behind: Behind) -> None:
+    for path in (
+        f"/api/v1/files/{behind.add(b'x').file_id}",
+        "/api/v1/files",
+        "/health/live",
+        f"/api/v1/files/{new_id()}",
+    ):
+        whole, head = await edge.call("GET", path), await edge.call("HEAD", path)
+        assert (head.status_code, head.content) == (whole.status_code, b"")
+        assert head.headers["content-length"] == whole.headers["content-length"] != "0"
+        assert head.headers.get("etag") == whole.headers.get("etag")
 
 
 async def test_an_unknown_file_is_404(edge: Edge) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.http.conditions import Outcome, evaluate, expected_revision, http_date, range_applies
+from gateway.http.conditions import Outcome, evaluate, evaluate_tags, expected_revision, http_date, range_applies
 from services.model.errors import PreconditionFailed, ValidationFailed
 
 TAG = '"abc"'
@@ -86,3 +86,16 @@ def test_several_revisions_are_refused() -> None:
 
 def test_dates_are_written_as_the_rfc_wants() -> None:
     assert http_date(MODIFIED) == "Sat, 21 Nov 2026 01:30:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({"if-modified-since": LATER}, Outcome.PROCEED),
+        ({"if-unmodified-since": EARLIER}, Outcome.PROCEED),
+        ({"if-match": '"x"'}, Outcome.FAILED),
+        ({"if-none-match": TAG}, Outcome.NOT_MODIFIED),
+    ],
+)
+def test_without_a_date_of_its_own_only_tags_count(headers: dict[str, str], expected: Outcome) -> None:
+    assert evaluate_tags(headers, etag=TAG) is expected
