@@ -91,6 +91,8 @@ class FakeGateway:
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Answer one request; return whether to expect another."""
         seen = self._parse(await reader.readuntil(b"\r\n\r\n"), writer)
+        if seen.headers.get("transfer-encoding") == "chunked":  # so Envoy asks again for the keys; it has no body
+            assert await reader.readuntil(b"\r\n\r\n") == b"0\r\n\r\n"
         if seen.path == "/api/v1/auth/jwks":
             self._send(writer, seen, await self._keys.jwks())
             return True
