@@ -129,7 +129,8 @@ def answer(description: str, content: Json | None = None, headers: dict[str, str
 
 def errors(*statuses: int) -> Json:
     """The refusals that an operation knows, and those that any may meet."""
-    return {str(status): {"$ref": f"#/components/responses/{status}"} for status in sorted({*statuses, 429, 500, 503, 504})}
+    all_of_them = sorted({*statuses, 429, 500, 503, 504})
+    return {str(status): {"$ref": f"#/components/responses/{status}"} for status in all_of_them}
 
 
 def error_responses() -> Json:
