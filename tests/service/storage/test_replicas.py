@@ -15,7 +15,8 @@ from services.model.errors import (
     InvalidTransition,
     NotFound,
 )
-from services.model.files import FileChange, UploadCommit
+from services.model.files import FileChange, FileStatus, UploadCommit
+from services.model.maintenance import ReconcileReport, ScrubReport
 from services.model.paging import PageRequest
 from tests.doubles.documents import new_id
 from tests.service.storage.conftest import ANNA, DATA, chunks, download, temporary, upload
@@ -95,6 +96,19 @@ async def test_an_upload_by_parts_goes_through_the_follower_the_leader_or_both(p
     await through.abort(given_up.upload_id, on_behalf_of=ANNA)
     with pytest.raises(NotFound):
         await directly.get(given_up.upload_id, on_behalf_of=ANNA)
+
+
+async def test_what_is_asked_of_the_follower_about_its_files_the_leader_does(pair: Replicas) -> None:
+    file = await upload(pair.client("b", "ingester"), DATA)
+    keeping = pair.client("b", "admin").keeping
+    scrubbed = [frame async for frame in keeping.scrub(on_behalf_of=OPERATOR)][-1]
+    reconciled = [frame async for frame in keeping.reconcile(on_behalf_of=OPERATOR)][-1]
+    assert isinstance(scrubbed, ScrubReport)
+    assert isinstance(reconciled, ReconcileReport)
+    assert scrubbed.files == reconciled.files >= 1
+    assert (await keeping.verify(file.file_id, on_behalf_of=OPERATOR)).outcome is FileStatus.ACTIVE
+    assert 'se_scrub_runs_total{result="done"}' in await pair.processes["a"].process.metrics()
+    assert 'se_scrub_runs_total{result="done"} 0.0' in await pair.processes["b"].process.metrics()
 
 
 async def test_passing_on_gives_nobody_more_rights(pair: Replicas) -> None:
