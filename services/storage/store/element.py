@@ -103,9 +103,10 @@ class Element:
             await parts.writes.run(parts.reserve.refill)
 
     async def check_index(self) -> None:
-        """Return if the index is complete. Raises `StorageUnavailable`."""
+        """Return if the index is complete. Raises `StorageUnavailable`, which says how far it is."""
         if not self._parts.index.complete:
-            raise StorageUnavailable("the index is being made")
+            found = self.rebuild.found
+            raise StorageUnavailable(f"the index is being made: {found.files if found else 0} files so far")
 
 
 @contextmanager

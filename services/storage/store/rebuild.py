@@ -63,6 +63,8 @@ class Rebuild:
         self._fs, self._layout, self._charge, self._index = fs, layout, charge, index
         self._documents, self._destroyed, self._clock, self._pool = documents, destroyed, clock, pool
         self._batch = batch
+        self.found: Found | None = None
+        """What the present pass, or the last one, has met."""
 
     async def __call__(self) -> Found | None:
         """What was found; None if the index is complete already.
@@ -74,7 +76,8 @@ class Rebuild:
             return None
         log.info("the index is made anew from the disk; reads by id and uploads work meanwhile")
         generation = await self._pool.run(self._index.clear)
-        found, destroyed = Found(), self._destroyed.lines()
+        self.found = found = Found()
+        destroyed = self._destroyed.lines()
         while lines := await self._pool.run(_some, destroyed):
             await self._pool.run(self._index.put_destroyed, lines)
         await self._fill(found)

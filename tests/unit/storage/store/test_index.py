@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import shutil
@@ -164,12 +165,32 @@ async def test_until_it_is_complete_files_are_served_and_stored_but_not_listed(t
     async with opened(tmp_path, index_dir=tmp_path / "new", indexed=False) as element:
         with pytest.raises(StorageUnavailable, match="being made"):
             await element.files.page(None, PageRequest())
+        with pytest.raises(StorageUnavailable, match="being made: 0 files so far"):
+            await element.check_index()
         assert await content_of(element.files, old) == b"old"
         assert await store(element.files, attributes(), b"old") == old, "the id is known to be taken"
         new = await store(element.files, attributes(file_id=OTHER_ID), b"new")
         await element.rebuild()
         assert sorted(await listed(element)) == [old.file_id, new.file_id]
         assert element.files.usage().used == 6
+
+
+async def test_while_it_is_made_readiness_says_how_far_it_is(tmp_path: Path) -> None:
+    async with opened(tmp_path) as element:
+        for _ in range(5):
+            await store(element.files, attributes(file_id=new_id()), b"x")
+    async with opened(tmp_path, index_dir=tmp_path / "new", indexed=False) as element:
+        element.rebuild._batch, said = 1, set[str]()
+        making = asyncio.create_task(element.rebuild())
+        while not making.done():
+            try:
+                await element.check_index()
+            except StorageUnavailable as error:
+                said.add(error.message)
+            await asyncio.sleep(0)
+        await making
+        assert len(said) > 2, said
+        await element.check_index()
 
 
 async def test_an_index_that_fails_fails_no_operation_and_is_made_anew(tmp_path: Path) -> None:
