@@ -10,6 +10,7 @@ import pwd
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from services.standalone.errors import StandaloneError
 
@@ -39,6 +40,11 @@ def for_postgres(name: str) -> Account | None:
     return Account(entry.pw_name, entry.pw_uid, entry.pw_gid)
 
 
+def rights(account: Account | None) -> dict[str, Any]:
+    """Return what `subprocess` must be told so that a program runs with that account's rights and no others."""
+    return {"user": account.uid, "group": account.gid, "extra_groups": []} if account else {}
+
+
 def require_passage(account: Account, folder: Path) -> None:
     """Raise `StandaloneError`, naming the folder in the way, unless `account` can reach `folder`."""
     way = [*reversed(folder.parents), folder]
@@ -58,9 +64,9 @@ def _first_barred(account: Account, way: list[Path]) -> Path | None:
     """Try it as that account: modes alone do not tell (ACLs, mounts)."""
     tried = subprocess.run(
         ["/bin/sh", "-c", _TRY_EACH, "sh", *way],
-        user=account.uid,
-        group=account.gid,
-        extra_groups=[],
+        **rights(account),
+        # Root's environment may hold a DSN, and whoever has the account can read that of its processes.
+        env={},
         cwd="/",
         stdout=subprocess.PIPE,
         check=False,

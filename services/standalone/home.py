@@ -5,7 +5,7 @@ ca.pem               the certificate authority, for clients
 ports.json           the inner ports, reused at the next start
 standalone.lock      held while a run lives
 elements/<id>/data   documents: the storage elements' disks     elements/<id>/index   rebuildable
-postgres/            data, and as root the server's binaries
+postgres/            data, and as root the server's binaries (ours; only `data` is the account's that runs the server)
 certificates/        keys and certificates of every process (0700)
 secrets/             passwords and keys that outlive a run (0700)
 logs/                one file a process
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -131,6 +131,8 @@ def prepare(root: Path) -> Home:
             folder.mkdir(mode=0o700, exist_ok=True)
         for folder in (home.run, home.postgres):
             _make(folder)
+        if os.geteuid() == 0:
+            _take_back(home.postgres)
     except OSError as error:
         raise StandaloneError(f"Cannot use {root} as ARTSTORE_HOME: {error.strerror} ({error.filename}).") from error
     return home
@@ -157,6 +159,24 @@ def _make(folder: Path) -> None:
             folder.chmod(0o711 if folder.name in {"run", "postgres"} else 0o755)
 
 
+_WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+
+
+def _take_back(folder: Path) -> None:
+    """Have `postgres/` belong to root: earlier versions gave it to the account that PostgreSQL runs as.
+
+    That account could have put anything in place of what lies there. The programs are therefore looked at in
+    `software.py`; the data are its own, unless a link leads root from them to somewhere else.
+    """
+    if folder.stat().st_uid != 0:
+        os.chown(folder, 0, 0)
+    if (mode := stat.S_IMODE(folder.stat().st_mode)) & _WRITABLE_BY_OTHERS:
+        folder.chmod(mode & ~_WRITABLE_BY_OTHERS)
+    data = folder / "data"
+    if data.is_symlink() and data.lstat().st_uid != 0:
+        data.unlink()
+
+
 def remove(home: Home) -> list[str]:
     """Remove what a run made there, and the folder itself if nothing else is left in it; return what was left.
 
@@ -166,11 +186,7 @@ def remove(home: Home) -> list[str]:
         raise NotAHomeError(f"{home.root} is not an ArtStore home: nothing was removed.")
     # The marker goes last: a reset that is cut off can be repeated.
     for name in sorted(_OWN - {MARKER}):
-        path = home.root / name
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
+        files.remove(home.root / name)
     home.marker.unlink()
     left = sorted(entry.name for entry in home.root.iterdir())
     if not left and not home.root.is_mount():

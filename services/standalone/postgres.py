@@ -1,6 +1,8 @@
 """The embedded PostgreSQL: made once, started as a child like the others, prepared for Admin.
 
-It listens on a Unix socket only, everybody must give a password (SCRAM), and it runs as an ordinary account.
+It listens on a Unix socket only, everybody must give a password (SCRAM), and it runs as an ordinary account. When that
+is another than ours (as root), every one of its programs runs as that account, psql too, and it owns its data and the
+folder of its socket alone: `postgres/` and the programs in it are ours, so that nobody else can replace them.
 """
 
 from __future__ import annotations
@@ -8,16 +10,15 @@ from __future__ import annotations
 import asyncio
 import locale
 import os
-import shutil
 import signal
 import subprocess
 import time
 import urllib.parse
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from services.standalone import files, identity, register
+from services.standalone import accounts, files, identity, register
 from services.standalone.accounts import Account
 from services.standalone.credentials import Credentials, read
 from services.standalone.errors import StandaloneError
@@ -87,18 +88,21 @@ class Cluster:
 
     def create(self) -> bool:
         """Make the data folder if there is none; return whether it was made. Blocks for a second or two."""
-        self._own(self.folder, 0o711)
-        self._own(self.sockets, 0o700)
+        self._have(self.folder, 0o711)
+        self._have(self.sockets, 0o700)
+        self._give(self.sockets)
         if self.data.exists():
             self._require_same_version()
             return False
-        fresh, password = self.folder / "data.new", self.sockets / "initial-password"
+        fresh, password = self.folder / "data.new", self.folder / "initial-password"
         # A start that was killed may have left its initdb at work.
         unfinished = [*identity.with_working_directory(self.folder), *identity.with_working_directory(fresh)]
         register.end(unfinished, signal.SIGTERM, 1.0, signal.SIGKILL)
-        shutil.rmtree(fresh, ignore_errors=True)
+        files.remove(fresh)
+        fresh.mkdir(mode=0o700)
         files.write(password, read(self.credentials.postgres_password), mode=files.PRIVATE)
-        self._give(password)
+        for path in (fresh, password):
+            self._give(path)
         try:
             self._run(
                 [
@@ -144,7 +148,10 @@ class Cluster:
         await asyncio.to_thread(end_leftovers, self.data, ORPHANS_PATIENCE)
 
     async def _sql(self, script: str) -> None:
-        """Run statements as the superuser; they go in through the pipe, the password through the environment."""
+        """Run statements as the superuser; they go in through the pipe, the password through the environment.
+
+        Only its account can read that environment, and the data are its own.
+        """
         process = await asyncio.create_subprocess_exec(
             self.programs / "psql",
             *("--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--no-password"),
@@ -154,6 +161,7 @@ class Cluster:
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
+            **accounts.rights(self.account),
         )
         _, errors = await process.communicate(script.encode())
         if process.returncode:
@@ -168,29 +176,27 @@ class Cluster:
                 f"The registry can be rebuilt from the elements: move {self.folder} away and start again."
             )
 
-    def _own(self, folder: Path, mode: int) -> None:
-        """Have a folder of ours, which the server's account may write."""
+    def _have(self, folder: Path, mode: int) -> None:
+        """Have a folder of ours; `mode` is for one that another account must get into."""
         if not folder.exists():
             folder.mkdir(mode=0o700)
             folder.chmod(mode if self.account else 0o700)
-        self._give(folder)
 
     def _give(self, path: Path) -> None:
+        """Give a file to the server's account: only one in a folder of ours, where nobody else can have laid a link."""
         if self.account:
             os.chown(path, self.account.uid, self.account.gid)
 
     def _run(self, command: Sequence[str | Path]) -> str:
         """Run one of the programs as the server's account. Raises `StandaloneError` with what it said."""
-        done = subprocess.run(
+        done: subprocess.CompletedProcess[bytes] = subprocess.run(
             command,
             cwd=self.folder,
-            env={"PATH": os.defpath, "LC_ALL": "C", **_temporary_folder(self.folder)},
+            env={"PATH": os.defpath, "LC_ALL": "C", "TMPDIR": str(self.sockets)},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
-            user=self.account.uid if self.account else None,
-            group=self.account.gid if self.account else None,
-            extra_groups=[] if self.account else None,
+            **accounts.rights(self.account),
         )
         if done.returncode:
             said = (done.stdout + done.stderr).decode(errors="replace").strip()
@@ -223,10 +229,6 @@ def _server_of(data: Path, processes: Sequence[identity.Identity]) -> identity.I
     except (OSError, ValueError):
         return None
     return next((process for process in processes if process.pid == pid), None)
-
-
-def _temporary_folder(folder: Path) -> Mapping[str, str]:
-    return {"TMPDIR": str(folder)}
 
 
 def _utf8_locale() -> str:

