@@ -67,8 +67,10 @@ class _Run:
                 self._announce()
                 await self._stop.wait()
         finally:
-            self._plan.home.descriptor.unlink(missing_ok=True)
-            await self._supervisor.stop(self._hurry)
+            try:
+                self._plan.home.descriptor.unlink(missing_ok=True)
+            finally:
+                await self._supervisor.stop(self._hurry)
         self._console.line("ArtStore has stopped")
         return 0
 

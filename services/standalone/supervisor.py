@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import traceback
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from services.standalone.console import Console
@@ -40,6 +42,8 @@ class Supervisor:
         self._ready = {program.name: asyncio.Event() for program in programs}
         self._children: dict[str, Child] = {}
         self._keepers: list[asyncio.Task[None]] = []
+        self._behind = False
+        """Whether what is told of the run on disk is older than the run, because it could not be written."""
 
     @property
     def children(self) -> Mapping[str, Child]:
@@ -66,7 +70,7 @@ class Supervisor:
         await program.prepare()
         if program.ready is None:
             self._register.entries.pop(program.name)
-            self._register.save()
+            self._save()
             self._console.step(program.name, f"done ({child.age:.1f} s)")
         else:
             self._mark(program.name, "ready")
@@ -85,34 +89,37 @@ class Supervisor:
             restarts=before.restarts + 1 if before else 0,
             ports=dict(program.ports),
         )
-        self._register.save()
+        self._save()
         return child
 
     async def _keep(self, program: Program) -> None:
-        """Start it again whenever it ends, until cancelled."""
-        delay = FIRST_DELAY
+        """Start it again whenever it ends, until cancelled: whatever goes wrong meanwhile is told, and tried again."""
+        delay, last = FIRST_DELAY, None
         while True:
             child = self._children[program.name]
             how = how_it_ended(await child.wait())
-            delay = FIRST_DELAY if child.age > SETTLED else delay
+            # Only its own life counts, not the time in which no other one could be started.
+            delay = FIRST_DELAY if child is not last and child.age > SETTLED else delay
+            last = child
             self._mark(program.name, "restarting")
             self._console.step(program.name, f"{how}; starting it again in {delay:g} s (log: {child.log})")
             await asyncio.sleep(delay)
             delay = min(delay * 2, LONGEST_DELAY)
-            await self._start_again(program)
+            try:
+                await self._start_again(program)
+            except StartError as error:
+                self._console.step(program.name, str(error))
+            except (StandaloneError, OSError) as error:
+                self._console.step(program.name, f"could not be started: {error}")
+            except Exception:  # noqa: BLE001 - a mistake of ours must not leave a process without its keeper
+                self._console.step(program.name, f"could not be started:\n{traceback.format_exc()}")
 
     async def _start_again(self, program: Program) -> None:
-        try:
-            child = await self._spawn(program)
+        child = await self._spawn(program)
+        with self._put_off():
             await self._restarted()
-            # However long it takes: nothing is won by ending it.
-            await child.until_ready(patience=math.inf)
-        except StartError as error:
-            self._console.step(program.name, str(error))
-            return
-        except OSError as error:
-            self._console.step(program.name, f"could not be started: {error}")
-            return
+        # However long it takes: nothing is won by ending it.
+        await child.until_ready(patience=math.inf)
         self._mark(program.name, "ready")
         self._console.step(program.name, f"ready again, process {child.identity.pid} ({child.age:.1f} s)")
 
@@ -122,26 +129,59 @@ class Supervisor:
             keeper.cancel()
         await asyncio.gather(*self._keepers, return_exceptions=True)
         ended = {name: asyncio.Event() for name in self._programs}
-        await asyncio.gather(*(self._take_down(program, ended, hurry) for program in self._programs.values()))
-        self._register.remove_unless_needed()
+        # One that cannot be stopped must not leave the others to their sudden end with ours.
+        outcomes = await asyncio.gather(
+            *(self._take_down(program, ended, hurry) for program in self._programs.values()), return_exceptions=True
+        )
+        for name, outcome in zip(self._programs, outcomes, strict=True):
+            if isinstance(outcome, BaseException):
+                self._console.step(name, f"could not be stopped: {outcome!r}")
+        with self._put_off():
+            self._register.remove_unless_needed()
 
     async def _take_down(self, program: Program, ended: Mapping[str, asyncio.Event], hurry: asyncio.Event) -> None:
         relying = {name for name, other in self._programs.items() if program.name in other.after}
         for name in relying | program.outlives:
             await ended[name].wait()
         child = self._children.get(program.name)
-        if child and not child.ended:
-            self._mark(program.name, "stopping")
-            with self._console.timed(program.name, "stopped"):
-                forced = await child.stop(hurry)
-            if forced:
-                self._console.step(program.name, "had to be ended: it did not stop by itself")
-            self._mark(program.name, "stopped")
-        ended[program.name].set()
+        try:
+            if child and not child.ended:
+                self._mark(program.name, "stopping")
+                with self._console.timed(program.name, "stopped"):
+                    forced = await child.stop(hurry)
+                if forced:
+                    self._console.step(program.name, "had to be ended: it did not stop by itself")
+                self._mark(program.name, "stopped")
+        finally:
+            ended[program.name].set()
 
     def _mark(self, name: str, state: State) -> None:
         self._register.entries[name].state = state
-        self._register.save()
+        self._save()
+
+    def _save(self) -> None:
+        with self._put_off():
+            self._register.save()
+
+    @contextlib.contextmanager
+    def _put_off(self) -> Iterator[None]:
+        """What cannot be written now (the disk is full) is left to `catch_up`: processes matter more."""
+        try:
+            yield
+        except OSError as error:
+            if not self._behind:
+                self._console.step("home", f"what runs could not be noted down, to be done later: {error}")
+            self._behind = True
+
+    async def catch_up(self) -> None:
+        """Write what could not be written: one try, to be repeated."""
+        if not self._behind:
+            return
+        with self._put_off():
+            self._register.save()
+            await self._restarted()
+            self._behind = False
+            self._console.step("home", "what runs is noted down again")
 
 
 def _listening(program: Program) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -66,6 +67,8 @@ class Run:
     console: Recorder = field(default_factory=Recorder)
     hurry: asyncio.Event = field(default_factory=asyncio.Event)
     restarts: int = 0
+    full: bool = False
+    """Whether the disk is, for what clients are told after a restart."""
     supervisor: Supervisor | None = None
 
     def fake(self, name: str, *behaviour: str, **options: Any) -> Program:
@@ -84,7 +87,20 @@ class Run:
         return self.supervisor
 
     async def _restarted(self) -> None:
+        if self.full:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self.restarts += 1
+
+    def fill_disk(self) -> None:
+        """From now on nothing can be noted down: something else stands where it belongs."""
+        self.full = True
+        (self.folder / "processes.json").unlink()
+        (self.folder / "processes.json").mkdir()
+
+    def free_disk(self) -> None:
+        """There is room again."""
+        self.full = False
+        (self.folder / "processes.json").rmdir()
 
     @property
     def register(self) -> Register:

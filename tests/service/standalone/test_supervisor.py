@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from services.standalone import supervisor as supervisors
-from services.standalone.errors import StartError
+from services.standalone.errors import StandaloneError, StartError
 from services.standalone.identity import Identity
 from tests.service.standalone.conftest import Run
 
@@ -105,6 +106,77 @@ async def test_one_that_ends_before_it_is_ready_again_is_tried_again(run: Run, m
     os.kill(supervisor.children["service"].identity.pid, signal.SIGKILL)
     await run.console.until("ready again")
     assert run.register.entries["service"].restarts == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (StandaloneError("the programs are gone"), "could not be started: the programs are gone"),
+        (OSError("no more processes"), "could not be started: no more processes"),
+        (ValueError("a mistake"), "ValueError: a mistake"),
+    ],
+)
+async def test_one_that_cannot_be_started_again_is_tried_until_it_can(
+    run: Run, monkeypatch: pytest.MonkeyPatch, error: Exception, told: str
+) -> None:
+    monkeypatch.setattr(supervisors, "FIRST_DELAY", 0.01)
+    monkeypatch.setattr(supervisors, "SETTLED", 0.0)
+    # The first start goes well, the next three do not.
+    errors = iter([None, error, error, error])
+
+    async def clear_the_way() -> None:
+        if problem := next(errors, None):
+            raise problem
+
+    supervisor = await run.start(run.fake("service", before_start=clear_the_way))
+    os.kill(supervisor.children["service"].identity.pid, signal.SIGKILL)
+    await run.console.until("ready again")
+    said = "\n".join(run.console.lines)
+    assert said.count(told) == 3
+    # It had lived long, once: that does not make each vain try the first.
+    assert re.findall(r"again in (\S+) s", said) == ["0.01", "0.02", "0.04", "0.08"]
+
+
+async def test_one_that_dies_while_nothing_can_be_written_is_started_again_and_noted_down_later(run: Run) -> None:
+    supervisor = await run.start(run.fake("service"))
+    run.fill_disk()
+    os.kill(supervisor.children["service"].identity.pid, signal.SIGKILL)
+    await run.console.until("ready again")
+    await supervisor.catch_up()
+    assert sum("to be done later" in line for line in run.console.lines) == 1
+    assert (run.restarts, run.register.entries) == (0, {})
+    run.free_disk()
+    await supervisor.catch_up()
+    entry = run.register.entries["service"]
+    assert (entry.state, entry.identity) == ("ready", supervisor.children["service"].identity)
+    assert run.restarts == 1
+    await supervisor.catch_up()
+    assert run.restarts == 1
+
+
+async def test_while_nothing_can_be_written_they_stop_in_order_all_the_same(run: Run) -> None:
+    supervisor = await run.start(run.fake("door", after={"service"}), run.fake("service"))
+    run.fill_disk()
+    await supervisor.stop(run.hurry)
+    assert [line for line in run.journal() if "started" not in line] == [
+        *("door SIGTERM", "door ended"),
+        *("service SIGTERM", "service ended"),
+    ]
+    run.free_disk()
+
+
+async def test_one_that_cannot_be_asked_to_stop_does_not_keep_the_others_from_it(run: Run) -> None:
+    no_signal = 9999
+    supervisor = await run.start(run.fake("door", after={"service"}, stop_signal=no_signal), run.fake("service"))
+    door = supervisor.children["door"]
+    await supervisor.stop(run.hurry)
+    try:
+        assert any("door" in line and "could not be stopped" in line for line in run.console.lines)
+        assert run.journal()[-1] == "service ended"
+        assert set(run.register.entries) == {"door", "service"}  # for the next run, which will end it
+    finally:
+        os.kill(door.identity.pid, signal.SIGKILL)
+        await door.wait()
 
 
 async def test_one_that_does_not_stop_is_made_to(run: Run) -> None:
