@@ -12,6 +12,9 @@ from services.model.ids import ElementId
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 MAX_SIZE = 2**63 - 1
+"""Of any number."""
+MAX_WORDS = 2048
+"""Bytes of what is looked for as a whole; an index of PostgreSQL takes little more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +35,19 @@ class Entry:
             problems.append(FieldProblem("size", "must not be negative"))
         if not _SHA256.fullmatch(file.sha256):
             problems.append(FieldProblem("sha256", "must be 64 lower-case hexadecimal digits"))
-        if file.revision < 1:
+        if not 1 <= file.revision <= MAX_SIZE:
             problems.append(FieldProblem("revision", "must be at least 1"))
-        if not file.uploaded_by or "\0" in file.uploaded_by + (file.deleted_by or "") + file.content_type:
+        if not 0 <= file.epoch <= MAX_SIZE:
+            problems.append(FieldProblem("epoch", "must not be negative"))
+        if not file.uploaded_by or not _is_short(file.uploaded_by + (file.deleted_by or "") + file.content_type):
             problems.append(FieldProblem("uploaded_by", "must be a subject"))
         if (file.expires_at is None) != (file.retention_policy is RetentionPolicy.PERMANENT):
             problems.append(FieldProblem("expires_at", "temporary files have an end, permanent ones have none"))
         raise_for(problems)
+
+
+def _is_short(text: str) -> bool:
+    return "\0" not in text and len(text.encode(errors="replace")) <= MAX_WORDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -42,6 +42,14 @@ ODD = [
     file(status=FileStatus.DELETED, deleted_at=NOW, deleted_by=Subject("root"), revision=2**40, size=2**62, epoch=9),
     file(status=FileStatus.DAMAGED, size=0),
     file(uploaded_at=NOW.replace(microsecond=123456), uploaded_by=Subject("keycloak:Ёлка")),
+    file(
+        uploaded_by=Subject("".join(chr(0x400 + number * number % 251) for number in range(1000))),
+        revision=2**63 - 1,
+        epoch=2**63 - 1,
+        content_type="",
+        uploaded_at=datetime(1, 1, 2, tzinfo=UTC),
+        updated_at=datetime(9999, 12, 30, tzinfo=UTC),
+    ),
 ]
 
 

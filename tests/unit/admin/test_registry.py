@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ from services.model.errors import (
     StorageUnavailable,
     ValidationFailed,
 )
-from services.model.files import FileAttributes, FileStatus
+from services.model.files import FileAttributes, FileStatus, RetentionPolicy
 from services.model.ids import ElementUuid
 from tests.doubles.admin_registry import MemoryRegistry
 from tests.doubles.admin_stores import MemoryElements
@@ -197,3 +198,20 @@ async def test_a_nonsensical_answer_is_not_registered(house: House) -> None:
     with pytest.raises(StorageUnavailable, match="cannot tell"):
         await house.mark_missing(one.file_id)
     assert (await house.locate(one.file_id)).file == one
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"size": -1}, {"size": 2**63}, {"revision": 0}, {"revision": 2**63}, {"epoch": -1}, {"epoch": 2**63},
+        {"sha256": "4" * 63}, {"sha256": "A" * 64}, {"uploaded_by": ""}, {"uploaded_by": "a\0"},
+        {"uploaded_by": "ж" * 1024}, {"content_type": "x" * 3000}, {"deleted_by": "x\0"}, {"original_filename": ""},
+        {"tags": ("",)}, {"metadata": {"a": float("nan")}}, {"metadata": {"a": ["\0"]}}, {"metadata": {"a\0": 1}},
+        {"expires_at": NOW}, {"retention_policy": RetentionPolicy.TEMPORARY},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_no_row_can_hold_is_not_fit(values: dict[str, Any]) -> None:
+    with pytest.raises(ValidationFailed):
+        Entry(record().element_id, file(**values)).check()
+    Entry(record().element_id, file(uploaded_by="ж" * 1000, epoch=2**63 - 1, revision=2**63 - 1)).check()
