@@ -31,6 +31,8 @@ from services.model.files import ByteRange, FileAttributes, FileChange, FileStat
 from services.model.ids import FileId, StorageId
 from services.model.paging import PageRequest
 
+LISTING: Final = 60.0
+"""Seconds for a page of documents: for each of a thousand, a disk that turns has to seek twice."""
 UNARY: Final = 10.0
 """Seconds for a call that moves no content."""
 PEER: Final = "the storage element"
@@ -154,7 +156,7 @@ class StorageClient:
             self._reads.ListFiles,
             storage_pb2.ListFilesRequest(page=wire.page_request_to_proto(page), document_version=wire.DOCUMENT_VERSION),
             wire.listing_from_proto,
-            seconds=UNARY,
+            seconds=LISTING,
             metadata=metadata.on_behalf_of(on_behalf_of),
             unavailable=StorageUnavailable,
             repeatable=True,
