@@ -27,7 +27,7 @@ from services.chassis.tls import TlsFiles
 from services.model.elements import ElementAddress, ElementInfo
 from services.model.errors import StorageUnavailable
 from services.model.feed import FileListing
-from services.model.files import ByteRange, FileAttributes, FileChange, FileStatus, NewFile, UploadCommit
+from services.model.files import ByteRange, FileAttributes, FileChange, FileStatus, JsonObject, NewFile, UploadCommit
 from services.model.ids import FileId, StorageId
 from services.model.paging import PageRequest
 
@@ -37,14 +37,18 @@ UNARY: Final = 10.0
 """Seconds for a call that moves no content."""
 PEER: Final = "the storage element"
 
+IMPORT: Final = "/artstore.storage.v1.StorageWriteService/ImportFile"
 UPLOAD: Final = "/artstore.storage.v1.StorageWriteService/Upload"
 DOWNLOAD: Final = "/artstore.storage.v1.StorageReadService/Download"
 
 
-class ElementUpload:
-    """One upload whose header the element has accepted."""
+Kept = storage_pb2.UploadResponse | storage_pb2.ImportFileResponse
 
-    def __init__(self, stream: UploadStream[storage_pb2.UploadResponse]) -> None:
+
+class ElementUpload:
+    """One upload, or import, whose header the element has accepted."""
+
+    def __init__(self, stream: UploadStream[Kept]) -> None:
         self._stream = stream
 
     async def send(self, chunks: AsyncIterator[bytes]) -> None:
@@ -101,9 +105,13 @@ class StorageClient:
         """Calls about resumable uploads."""
         # The stubs of these decode and encode every chunk; these do not.
         self._small = SmallFiles(channel)
-        self._upload: grpc.aio.StreamUnaryMultiCallable[bytes, storage_pb2.UploadResponse] = channel.stream_unary(
+        self._upload: grpc.aio.StreamUnaryMultiCallable[bytes, Kept] = channel.stream_unary(
             UPLOAD,
             response_deserializer=storage_pb2.UploadResponse.FromString,
+        )
+        self._import: grpc.aio.StreamUnaryMultiCallable[bytes, Kept] = channel.stream_unary(
+            IMPORT,
+            response_deserializer=storage_pb2.ImportFileResponse.FromString,
         )
         self._download: grpc.aio.UnaryStreamMultiCallable[storage_pb2.DownloadRequest, bytes] = channel.unary_stream(
             DOWNLOAD,
@@ -186,12 +194,33 @@ class StorageClient:
         `new_file` has its id. Nothing is kept unless `commit` is called and returns: leaving in any other way
         cancels.
         """
-        with telemetry.outgoing(UPLOAD, metadata.on_behalf_of(on_behalf_of)) as sent:
-            call = self._upload(timeout=remaining(None), metadata=sent)
+        header = storage_pb2.UploadRequest(header=wire.new_file_to_proto(new_file))
+        async with self._sending(UPLOAD, self._upload, header.SerializeToString(), on_behalf_of) as upload:
+            yield upload
+
+    @asynccontextmanager
+    async def take_over(
+        self, file: FileAttributes, unknown: JsonObject | None = None, *, on_behalf_of: Identity | None
+    ) -> AsyncIterator[ElementUpload]:
+        """Open the import of a file that another element has, as `upload` does; it will be here what it is there.
+
+        `unknown`: members of its attribute file that `file` does not tell. Raises also `FileExpired` and `FileDeleted`,
+        where its time is over or the element has destroyed it once.
+        """
+        header = storage_pb2.ImportHeader(file=wire.file_to_proto(file), unknown_json=wire.json_to_text(unknown or {}))
+        frame = storage_pb2.ImportFileRequest(header=header).SerializeToString()
+        async with self._sending(IMPORT, self._import, frame, on_behalf_of) as upload:
+            yield upload
+
+    @asynccontextmanager
+    async def _sending(
+        self, method: str, start: grpc.aio.StreamUnaryMultiCallable[bytes, Kept], header: bytes, by: Identity | None
+    ) -> AsyncIterator[ElementUpload]:
+        with telemetry.outgoing(method, metadata.on_behalf_of(by)) as sent:
+            call = start(timeout=remaining(None), metadata=sent)
             try:
                 stream = UploadStream(call, peer=PEER, unavailable=StorageUnavailable)
-                header = storage_pb2.UploadRequest(header=wire.new_file_to_proto(new_file))
-                await stream.open(header.SerializeToString())
+                await stream.open(header)
                 yield ElementUpload(stream)
             finally:
                 call.cancel()

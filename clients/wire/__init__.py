@@ -77,7 +77,14 @@ from clients.wire.operations import (
     operation_to_proto,
 )
 from clients.wire.paging import page_from_proto, page_info_to_proto, page_request_from_proto, page_request_to_proto
-from clients.wire.scalars import duration_from_proto, duration_to_proto, time_from_proto, time_to_proto
+from clients.wire.scalars import (
+    duration_from_proto,
+    duration_to_proto,
+    json_from_text,
+    json_to_text,
+    time_from_proto,
+    time_to_proto,
+)
 from clients.wire.search import hit_from_proto, hit_to_proto, search_from_proto, search_to_proto
 from clients.wire.tokens import token_state_from_proto, token_state_to_proto
 from clients.wire.users import (
@@ -125,6 +132,8 @@ __all__ = [
     "info_to_proto",
     "item_from_proto",
     "item_to_proto",
+    "json_from_text",
+    "json_to_text",
     "key_from_proto",
     "key_to_proto",
     "listing_from_proto",

@@ -37,6 +37,7 @@ from services.storage.usecases.describe_element import DescribeElement, Identity
 from services.storage.usecases.download_file import DownloadFile
 from services.storage.usecases.elect import Alone, Elect
 from services.storage.usecases.finishing import Finishing
+from services.storage.usecases.import_file import ImportFile
 from services.storage.usecases.mode_gate import ModeGate
 from services.storage.usecases.pace import RatePace
 from services.storage.usecases.quarantine import ListQuarantine, RestoreQuarantined
@@ -138,6 +139,9 @@ async def serve(settings: Settings) -> None:
                 list_documents=ListDocuments(gate=gate, files=files, feed=element.feed),
                 download_file=DownloadFile(gate=gate, files=files, clock=clock, suspect=suspects.report),
                 store_file=StoreFile(
+                    gate=gate, files=files, clock=clock, finishing=finishing, max_file_size=settings.max_file_size
+                ),
+                import_file=ImportFile(
                     gate=gate, files=files, clock=clock, finishing=finishing, max_file_size=settings.max_file_size
                 ),
                 store_small_file=store_small,

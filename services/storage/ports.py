@@ -13,7 +13,7 @@ from typing import Protocol
 
 from services.model.elements import ReplicaMode, Role
 from services.model.feed import Change, Destroyed, DestroyedPage, FeedPosition
-from services.model.files import ByteRange, FileAttributes, FileStatus
+from services.model.files import ByteRange, FileAttributes, FileStatus, JsonObject
 from services.model.ids import FileId, QuarantineId, UploadId
 from services.model.maintenance import QuarantineItem
 from services.model.paging import Page, PageRequest
@@ -164,9 +164,11 @@ class Incoming(Protocol):
         """Make all bytes durable; their SHA-256. No `write` after it. Raises as `write`."""
         ...
 
-    async def commit(self, attributes: FileAttributes) -> FileAttributes:
+    async def commit(self, attributes: FileAttributes, unknown: JsonObject | None = None) -> FileAttributes:
         """Make the file visible, under its lock: durable when this returns, with its epoch filled in.
 
+        `unknown`: members of its attribute file that this software gives no meaning to. Whether it was ever destroyed
+        here is looked at, too: raises `FileDeleted` or `FileExpired` if it was.
         If the id is taken by a file of the same size and digest, that one is returned and this content dropped.
         Raises `Conflict` if the id is taken by other content, `StorageFull` (nothing was kept), `StorageUnavailable`
         (outcome unknown). Once begun it must be awaited to its end.

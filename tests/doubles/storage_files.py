@@ -20,7 +20,7 @@ from services.model.errors import (
     StorageUnavailable,
 )
 from services.model.feed import ChangeKind, Destroyed
-from services.model.files import ByteRange, FileAttributes, FileStatus
+from services.model.files import ByteRange, FileAttributes, FileStatus, JsonObject
 from services.model.ids import FileId
 from services.model.paging import Page, PageRequest
 from services.storage.domain.changes import Decision
@@ -165,7 +165,7 @@ class MemoryFiles:
         if len(part) > self._free - self._used:
             raise StorageFull("no room")
 
-    async def keep(self, attributes: FileAttributes, data: bytes) -> FileAttributes:
+    async def keep(self, attributes: FileAttributes, data: bytes, unknown: JsonObject | None = None) -> FileAttributes:
         """The commit: all in one step."""
         self._require_writable()
         file_id = attributes.file_id
@@ -178,7 +178,7 @@ class MemoryFiles:
         name = storage_filename(
             attributes.original_filename, user=attributes.uploaded_by, at=attributes.uploaded_at, file_id=file_id
         )
-        self.documents[file_id] = Document(replace(attributes, epoch=EPOCH), name)
+        self.documents[file_id] = Document(replace(attributes, epoch=EPOCH), name, unknown=unknown or {})
         self.bytes[file_id] = data
         await self._tell(ChangeKind.CREATED, self.documents[file_id].attributes)
         return self.documents[file_id].attributes
@@ -215,10 +215,10 @@ class MemoryIncoming:
     async def finish(self) -> str:
         return hashlib.sha256(self._data).hexdigest()
 
-    async def commit(self, attributes: FileAttributes) -> FileAttributes:
+    async def commit(self, attributes: FileAttributes, unknown: JsonObject | None = None) -> FileAttributes:
         self._files.committing.set()
         await self._files.commits.wait()
-        return await self._files.keep(attributes, bytes(self._data))
+        return await self._files.keep(attributes, bytes(self._data), unknown)
 
 
 class MemoryContent:

@@ -192,6 +192,7 @@ RPCS: dict[str, tuple[str, bool]] = {
     "artstore.storage.v1.StorageUploadService/CreateUpload": ("files:write", INSIDE),
     "artstore.storage.v1.StorageUploadService/GetUpload": ("files:write", INSIDE),
     "artstore.storage.v1.StorageWriteService/DeleteFile": ("files:write", INSIDE),
+    "artstore.storage.v1.StorageWriteService/ImportFile": ("files:write", INSIDE),
     "artstore.storage.v1.StorageWriteService/StoreFile": ("files:write", INSIDE),
     "artstore.storage.v1.StorageWriteService/StoreFiles": ("files:write", INSIDE),
     "artstore.storage.v1.StorageWriteService/UpdateFile": ("files:write", INSIDE),

@@ -93,8 +93,9 @@ def document_of(members: Mapping[str, Any]) -> Document:
 
 def check_room(attributes: FileAttributes, unknown: JsonObject | None = None) -> None:
     """Raise `MetadataTooLarge` if callers have said more than fits, `ValidationFailed` if metadata nest too deeply."""
-    if _depth(attributes.metadata) > MAX_DEPTH:
-        raise ValidationFailed.of("metadata", f"must not be nested deeper than {MAX_DEPTH} levels")
+    for name, value in (("metadata", attributes.metadata), ("unknown", unknown or {})):
+        if _depth(value) > MAX_DEPTH:
+            raise ValidationFailed.of(name, f"must not be nested deeper than {MAX_DEPTH} levels")
     if not unknown and _fits_anyhow(attributes):
         return
     length = caller_bytes(attributes, unknown)
@@ -123,6 +124,11 @@ def caller_bytes(attributes: FileAttributes, unknown: JsonObject | None = None) 
     )  # fmt: skip
     kept = {name: value for name, value in (unknown or {}).items() if name != "damage"}
     return len(seal(_members(Document(plain, "x" * 200, unknown=kept))))
+
+
+def names_of(attributes: FileAttributes) -> frozenset[str]:
+    """The members of a document that this software gives a meaning to."""
+    return frozenset(_members(Document(attributes, "x")))
 
 
 def deleter(subject: Subject) -> Subject:

@@ -20,6 +20,7 @@ from services.storage.rpc.writing import StorageWriteServicer
 from services.storage.usecases.delete_file import DeleteFile
 from services.storage.usecases.describe_element import DescribeElement
 from services.storage.usecases.download_file import DownloadFile
+from services.storage.usecases.import_file import ImportFile
 from services.storage.usecases.read_files import GetFile, ListDocuments, ListFiles
 from services.storage.usecases.store_file import StoreFile
 from services.storage.usecases.store_small_file import StoreSmallFile, StoreSmallFiles
@@ -39,6 +40,7 @@ class UseCases:
     list_documents: ListDocuments
     download_file: DownloadFile
     store_file: StoreFile
+    import_file: ImportFile
     store_small_file: StoreSmallFile
     store_small_files: StoreSmallFiles
     update_file: UpdateFile
@@ -59,7 +61,12 @@ def add_to(server: grpc.aio.Server, can: UseCases, forwarding: Forwarding | None
         ),
         _WRITE: _writing(
             StorageWriteServicer(
-                can.store_file, can.store_small_file, can.store_small_files, can.update_file, can.delete_file
+                can.store_file,
+                can.import_file,
+                can.store_small_file,
+                can.store_small_files,
+                can.update_file,
+                can.delete_file,
             )
         ),
     }
@@ -110,6 +117,9 @@ def _writing(servicer: StorageWriteServicer) -> Handlers:
         # No deserializer: the frames of an upload arrive as they are on the wire.
         "Upload": grpc.stream_unary_rpc_method_handler(
             servicer.Upload, response_serializer=storage_pb2.UploadResponse.SerializeToString
+        ),
+        "ImportFile": grpc.stream_unary_rpc_method_handler(
+            servicer.ImportFile, response_serializer=storage_pb2.ImportFileResponse.SerializeToString
         ),
         "StoreFile": grpc.unary_unary_rpc_method_handler(
             servicer.StoreFile,

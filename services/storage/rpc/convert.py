@@ -12,7 +12,8 @@ from clients.frames import decode_chunk, encode_chunk, is_chunk
 from services.model.errors import ValidationFailed
 from services.model.feed import DocumentListing
 from services.model.files import ByteRange, DownloadTrailer
-from services.storage.usecases import download_file, store_file, store_small_file
+from services.storage.domain.importing import Imported
+from services.storage.usecases import download_file, import_file, store_file, store_small_file
 
 
 async def upload_frames(messages: AsyncIterator[bytes]) -> AsyncIterator[store_file.Frame]:
@@ -58,6 +59,29 @@ def expected_revision(number: int) -> int | None:
     if number < 0:
         raise ValidationFailed.of("expected_revision", "must not be negative")
     return number or None
+
+
+async def import_frames(messages: AsyncIterator[bytes]) -> AsyncIterator[import_file.Frame]:
+    """The same for an import."""
+    async for message in messages:
+        yield decode_chunk(message) if is_chunk(message) else _decoded_import(message)
+
+
+def _decoded_import(message: bytes) -> import_file.Frame:
+    try:
+        request = storage_pb2.ImportFileRequest.FromString(message)
+    except DecodeError:
+        raise ValidationFailed("a frame of the import is malformed") from None
+    match request.WhichOneof("frame"):
+        case "header":
+            return Imported(
+                wire.file_from_proto(request.header.file),
+                wire.json_from_text(request.header.unknown_json, "unknown_json"),
+            )
+        case "commit":
+            return wire.commit_from_proto(request.commit)
+        case _:
+            raise ValidationFailed("a frame of the import is empty")
 
 
 def _decoded(message: bytes) -> store_file.Frame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import grpc
@@ -17,6 +18,7 @@ from services.storage.domain.modes import Operation
 from services.storage.rpc import convert, several
 from services.storage.rpc.metrics import counted
 from services.storage.usecases.delete_file import DeleteFile
+from services.storage.usecases.import_file import ImportFile
 from services.storage.usecases.store_file import StoreFile
 from services.storage.usecases.store_small_file import StoreSmallFile, StoreSmallFiles
 from services.storage.usecases.update_file import UpdateFile
@@ -28,22 +30,26 @@ class StorageWriteServicer:
     """Not the generated base class: its `Upload` would have every chunk decoded once more."""
 
     def __init__(
-        self, store_file: StoreFile, store_small_file: StoreSmallFile, store_small_files: StoreSmallFiles,
-        update_file: UpdateFile, delete_file: DeleteFile,
+        self, store_file: StoreFile, import_file: ImportFile, store_small_file: StoreSmallFile,
+        store_small_files: StoreSmallFiles, update_file: UpdateFile, delete_file: DeleteFile,
     ) -> None:  # fmt: skip
-        self._store_file = store_file
+        self._store_file, self._import_file = store_file, import_file
         self._store_small_file, self._store_small_files = store_small_file, store_small_files
         self._update_file, self._delete_file = update_file, delete_file
 
     async def Upload(self, messages: AsyncIterator[bytes], context: Context) -> storage_pb2.UploadResponse:
         """Frames as they came over the wire. Initial metadata tell the sender that its header was accepted."""
-
-        async def accepted() -> None:
-            await context.send_initial_metadata(((ACCEPTED, "1"),))
-
+        frames = convert.upload_frames(idle(messages))
         with counted(Operation.UPLOAD):
-            file = await self._store_file(convert.upload_frames(idle(messages)), by=caller().subject, accepted=accepted)
+            file = await self._store_file(frames, by=caller().subject, accepted=partial(_accepted, context))
         return storage_pb2.UploadResponse(file=wire.file_to_proto(file))
+
+    async def ImportFile(self, messages: AsyncIterator[bytes], context: Context) -> storage_pb2.ImportFileResponse:
+        """As `Upload`."""
+        frames = convert.import_frames(idle(messages))
+        with counted(Operation.UPLOAD):
+            file = await self._import_file(frames, accepted=partial(_accepted, context))
+        return storage_pb2.ImportFileResponse(file=wire.file_to_proto(file))
 
     async def StoreFile(self, request: storage_pb2.StoreFileRequest, context: Context) -> storage_pb2.StoreFileResponse:
         with counted(Operation.UPLOAD):
@@ -78,3 +84,7 @@ class StorageWriteServicer:
                 by=caller().subject,
             )
         return storage_pb2.DeleteFileResponse(file=wire.file_to_proto(file))
+
+
+async def _accepted(context: Context) -> None:
+    await context.send_initial_metadata(((ACCEPTED, "1"),))

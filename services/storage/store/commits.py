@@ -14,7 +14,7 @@ from pathlib import Path
 
 from services.model.errors import ArtStoreError, Conflict, StorageFull
 from services.model.feed import ChangeKind
-from services.model.files import FileAttributes
+from services.model.files import FileAttributes, JsonObject
 from services.model.ids import FileId
 from services.storage.domain.changes import Decision
 from services.storage.domain.documents import Document, encode
@@ -41,16 +41,18 @@ class Commits:
         """A name that nobody has, among the temporaries of this epoch: one file may come in twice at a time."""
         return self._temporaries / f"{file_id}.{next(self._numbers)}.{suffix}"
 
-    def create(self, part: Path, attributes: FileAttributes, *, moved: Callable[[], None]) -> Document:
+    def create(
+        self, part: Path, attributes: FileAttributes, *, moved: Callable[[], None], unknown: JsonObject | None = None
+    ) -> Document:
         """Make a new file of a finished part, or find that it is there already. Raises as `Incoming.commit`.
 
-        `moved` is called once the part has left its place.
+        `moved` is called once the part has left its place. `unknown`: what else the attribute file says.
         """
         existing = self.existing(attributes)
         if existing is not None:
             return existing
         with self._health.preparing():
-            document = self.named(attributes)
+            document = replace(self.named(attributes), unknown=unknown or {})
             prepared = self._prepare(document)
         with self._transaction(Op.CREATE, document, old=0, prepared=prepared):
             self.publish(document, part, prepared, moved=moved)

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from services.chassis.steps import Steps
-from services.model.files import FileAttributes
+from services.model.files import FileAttributes, JsonObject
 from services.model.ids import FileId
 from services.storage.ports import Bytes
 from services.storage.store.commits import Commits
@@ -68,12 +68,12 @@ class IncomingFile:
             await self._pushing
         return await self._writes.run(self._part.finish)
 
-    async def commit(self, attributes: FileAttributes) -> FileAttributes:
+    async def commit(self, attributes: FileAttributes, unknown: JsonObject | None = None) -> FileAttributes:
         self._committing = True
         try:
             async with self._locks.hold(self._file_id):
                 document = await self._writes.run(
-                    self._commits.create, self._part.path, attributes, moved=self._part.published
+                    self._commits.create, self._part.path, attributes, moved=self._part.published, unknown=unknown
                 )
         finally:
             if not self._part.gone:

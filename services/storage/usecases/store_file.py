@@ -38,7 +38,7 @@ class StoreFile:
         limit = uploads.SizeLimit(declared=new.declared_size, most=self._max_file_size)
         async with self._files.receive(file_id, new.declared_size) as incoming:
             await accepted()
-            commit = await _content(frames, incoming, limit)
+            commit = await content(frames, incoming, limit)
             commit.check()
             uploads.check_commit(declared=new.declared_size, said=commit.size, received=limit.received)
             sha256 = await incoming.finish()
@@ -60,12 +60,12 @@ class StoreFile:
             return await incoming.commit(attributes)
 
 
-async def _content(frames: AsyncIterator[Frame], incoming: Incoming, limit: uploads.SizeLimit) -> UploadCommit:
-    """Take all chunks; what the sender says at the end."""
+async def content(frames: AsyncIterator[object], incoming: Incoming, limit: uploads.SizeLimit) -> UploadCommit:
+    """Take all chunks behind a header; what the sender says at the end."""
     async for frame in frames:
         if isinstance(frame, UploadCommit):
             return frame
-        if isinstance(frame, NewFile):
+        if not isinstance(frame, bytes | memoryview):
             raise ValidationFailed("an upload has one header")
         limit.add(len(frame))
         await incoming.write(frame)

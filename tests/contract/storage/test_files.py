@@ -253,3 +253,16 @@ async def test_a_cancelled_upload_leaves_nothing(files: Files) -> None:
     assert (await files.room()).promised == 0
     with pytest.raises(NotFound):
         await files.find(FILE_ID)
+
+
+async def test_what_else_its_attributes_say_is_kept(files: Files) -> None:
+    unknown = {"holds": [{"by": "court"}]}
+    async with files.receive(FILE_ID, 1) as incoming:
+        await incoming.write(b"x")
+        sha256 = await incoming.finish()
+        stored = await incoming.commit(attributes(size=1, sha256=sha256, revision=5), unknown)
+    document = await files.find(FILE_ID)
+    assert (document.unknown, document.attributes, stored.revision) == (unknown, stored, 5)
+    changed = await files.change(FILE_ID, described)
+    assert changed.revision == 6
+    assert (await files.find(FILE_ID)).unknown == unknown

@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
-from services.model.errors import ChecksumMismatch, Conflict, NotFound
+from services.model.errors import ChecksumMismatch, Conflict, FileDeleted, NotFound
 from services.model.files import FileAttributes, FileStatus
 from services.model.ids import FileId
+from services.storage.domain.collecting import destruction
 from services.storage.ports import Files, Whole
 from tests.doubles.documents import new_id
 from tests.support.storage_store import content_of
-from tests.unit.storage.samples import FILE_ID, attributes
+from tests.unit.storage.samples import FILE_ID, NOW, attributes
 
 
 def deciding(file_id: FileId, content: bytes) -> Callable[[str], FileAttributes]:
@@ -102,3 +105,17 @@ async def test_several_that_come_together_have_their_own_outcomes(files: Files) 
         assert (file.file_id, await content_of(files, file)) == (file_id, file_id.encode())
     assert files.usage().files[FileStatus.ACTIVE] == 41
     assert await files.store_all([]) == []
+
+
+async def test_what_was_destroyed_never_comes_back(files: Files) -> None:
+    file = await stored(files, b"x")
+    deleted = replace(file, status=FileStatus.DELETED, deleted_at=NOW, deleted_by=file.uploaded_by, revision=2)
+    await files.change(FILE_ID, lambda _: deleted)
+    assert await files.destroy(FILE_ID, lambda document: destruction(document, NOW, timedelta(0)))
+    again = Whole(FILE_ID, b"x", deciding(FILE_ID, b"x"))
+    with pytest.raises(FileDeleted):
+        await files.store(again)
+    other = new_id()
+    refused, kept = await files.store_all([again, Whole(other, b"y", deciding(other, b"y"))])
+    assert isinstance(refused, FileDeleted)
+    assert isinstance(kept, FileAttributes)

@@ -202,3 +202,23 @@ def test_version_1_still_writes_them_byte_for_byte(name: str) -> None:
     [path] = (GOLDEN / name).glob("*.attr.json")
     read = decode(path.read_bytes())
     assert encode(Document(EXPECTED[name], read.storage_filename, unknown=UNKNOWN.get(name, {}))) == path.read_bytes()
+
+
+@given(any_attributes(), st.text(max_size=500))
+def test_what_is_not_written_out_to_be_measured_would_fit(file: FileAttributes, description: str) -> None:
+    file = replace(file, description=description.encode(errors="ignore").decode())
+    if documents._fits_anyhow(file):
+        assert caller_bytes(file) <= documents.MAX_CALLER_BYTES
+
+
+def test_a_document_that_says_nothing_takes_less_than_is_reckoned_with() -> None:
+    latest = datetime(9999, 12, 31, 23, 59, 59, 999000, tzinfo=UTC)
+    empty = attributes(
+        original_filename="", content_type="", uploaded_by=Subject(""), description="", tags=(), metadata={},
+        uploaded_at=latest, updated_at=latest, expires_at=latest, ttl=timedelta(days=364, microseconds=999_999),
+    )  # fmt: skip
+    assert caller_bytes(empty) <= documents._BARE_BYTES
+    control = replace(empty, description="\x01" * 100, tags=("\x01",) * 100)
+    assert (
+        caller_bytes(control) - caller_bytes(empty) <= 200 * documents._LONGEST_CHARACTER + 100 * documents._AROUND_TEXT
+    )

@@ -260,6 +260,11 @@ class StorageWriteServiceStub:
                 request_serializer=artstore_dot_storage_dot_v1_dot_storage__pb2.StoreFilesRequest.SerializeToString,
                 response_deserializer=artstore_dot_storage_dot_v1_dot_storage__pb2.StoreFilesResponse.FromString,
                 _registered_method=True)
+        self.ImportFile = channel.stream_unary(
+                '/artstore.storage.v1.StorageWriteService/ImportFile',
+                request_serializer=artstore_dot_storage_dot_v1_dot_storage__pb2.ImportFileRequest.SerializeToString,
+                response_deserializer=artstore_dot_storage_dot_v1_dot_storage__pb2.ImportFileResponse.FromString,
+                _registered_method=True)
         self.UpdateFile = channel.unary_unary(
                 '/artstore.storage.v1.StorageWriteService/UpdateFile',
                 request_serializer=artstore_dot_storage_dot_v1_dot_storage__pb2.UpdateFileRequest.SerializeToString,
@@ -301,6 +306,17 @@ class StorageWriteServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ImportFile(self, request_iterator, context):
+        """Takes over one file from another element: header, chunks, commit. It has here exactly the attributes that it has
+        there; only the epoch, and where it lies, are this element's own. The same id with the same content answers with
+        the existing file; what this element has destroyed never comes back. Only active files are taken.
+        MODE_NOT_ALLOWED, STORAGE_FULL, FILE_TOO_LARGE, CHECKSUM_MISMATCH, METADATA_TOO_LARGE, CONFLICT, FILE_DELETED,
+        FILE_EXPIRED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def UpdateFile(self, request, context):
         """Changes description, tags or metadata. NOT_FOUND, MODE_NOT_ALLOWED, PRECONDITION_FAILED, METADATA_TOO_LARGE.
         """
@@ -332,6 +348,11 @@ def add_StorageWriteServiceServicer_to_server(servicer, server):
                     servicer.StoreFiles,
                     request_deserializer=artstore_dot_storage_dot_v1_dot_storage__pb2.StoreFilesRequest.FromString,
                     response_serializer=artstore_dot_storage_dot_v1_dot_storage__pb2.StoreFilesResponse.SerializeToString,
+            ),
+            'ImportFile': grpc.stream_unary_rpc_method_handler(
+                    servicer.ImportFile,
+                    request_deserializer=artstore_dot_storage_dot_v1_dot_storage__pb2.ImportFileRequest.FromString,
+                    response_serializer=artstore_dot_storage_dot_v1_dot_storage__pb2.ImportFileResponse.SerializeToString,
             ),
             'UpdateFile': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateFile,
@@ -426,6 +447,33 @@ class StorageWriteService:
             '/artstore.storage.v1.StorageWriteService/StoreFiles',
             artstore_dot_storage_dot_v1_dot_storage__pb2.StoreFilesRequest.SerializeToString,
             artstore_dot_storage_dot_v1_dot_storage__pb2.StoreFilesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportFile(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_unary(
+            request_iterator,
+            target,
+            '/artstore.storage.v1.StorageWriteService/ImportFile',
+            artstore_dot_storage_dot_v1_dot_storage__pb2.ImportFileRequest.SerializeToString,
+            artstore_dot_storage_dot_v1_dot_storage__pb2.ImportFileResponse.FromString,
             options,
             channel_credentials,
             insecure,

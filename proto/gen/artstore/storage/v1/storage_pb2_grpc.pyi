@@ -125,6 +125,13 @@ class StorageWriteServiceStub:
     has its own outcome, in the order of the request: what one is refused with touches no other. All are the same
     user's. Fails as a whole only where nothing was looked at.
     """
+    ImportFile: _grpc.StreamUnaryMultiCallable[_storage_pb2.ImportFileRequest, _storage_pb2.ImportFileResponse]
+    """Takes over one file from another element: header, chunks, commit. It has here exactly the attributes that it has
+    there; only the epoch, and where it lies, are this element's own. The same id with the same content answers with
+    the existing file; what this element has destroyed never comes back. Only active files are taken.
+    MODE_NOT_ALLOWED, STORAGE_FULL, FILE_TOO_LARGE, CHECKSUM_MISMATCH, METADATA_TOO_LARGE, CONFLICT, FILE_DELETED,
+    FILE_EXPIRED.
+    """
     UpdateFile: _grpc.UnaryUnaryMultiCallable[_storage_pb2.UpdateFileRequest, _storage_pb2.UpdateFileResponse]
     """Changes description, tags or metadata. NOT_FOUND, MODE_NOT_ALLOWED, PRECONDITION_FAILED, METADATA_TOO_LARGE."""
     DeleteFile: _grpc.UnaryUnaryMultiCallable[_storage_pb2.DeleteFileRequest, _storage_pb2.DeleteFileResponse]
@@ -147,6 +154,13 @@ class StorageWriteServiceAsyncStub(StorageWriteServiceStub):
     """Stores several files of at most 1 MiB each, together no more than a message holds, by the rules of StoreFile. Each
     has its own outcome, in the order of the request: what one is refused with touches no other. All are the same
     user's. Fails as a whole only where nothing was looked at.
+    """
+    ImportFile: _aio.StreamUnaryMultiCallable[_storage_pb2.ImportFileRequest, _storage_pb2.ImportFileResponse]  # type: ignore[assignment]
+    """Takes over one file from another element: header, chunks, commit. It has here exactly the attributes that it has
+    there; only the epoch, and where it lies, are this element's own. The same id with the same content answers with
+    the existing file; what this element has destroyed never comes back. Only active files are taken.
+    MODE_NOT_ALLOWED, STORAGE_FULL, FILE_TOO_LARGE, CHECKSUM_MISMATCH, METADATA_TOO_LARGE, CONFLICT, FILE_DELETED,
+    FILE_EXPIRED.
     """
     UpdateFile: _aio.UnaryUnaryMultiCallable[_storage_pb2.UpdateFileRequest, _storage_pb2.UpdateFileResponse]  # type: ignore[assignment]
     """Changes description, tags or metadata. NOT_FOUND, MODE_NOT_ALLOWED, PRECONDITION_FAILED, METADATA_TOO_LARGE."""
@@ -185,6 +199,19 @@ class StorageWriteServiceServicer(metaclass=_abc_1.ABCMeta):
         """Stores several files of at most 1 MiB each, together no more than a message holds, by the rules of StoreFile. Each
         has its own outcome, in the order of the request: what one is refused with touches no other. All are the same
         user's. Fails as a whole only where nothing was looked at.
+        """
+
+    @_abc_1.abstractmethod
+    def ImportFile(
+        self,
+        request_iterator: _MaybeAsyncIterator[_storage_pb2.ImportFileRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_storage_pb2.ImportFileResponse, _abc.Awaitable[_storage_pb2.ImportFileResponse]]:
+        """Takes over one file from another element: header, chunks, commit. It has here exactly the attributes that it has
+        there; only the epoch, and where it lies, are this element's own. The same id with the same content answers with
+        the existing file; what this element has destroyed never comes back. Only active files are taken.
+        MODE_NOT_ALLOWED, STORAGE_FULL, FILE_TOO_LARGE, CHECKSUM_MISMATCH, METADATA_TOO_LARGE, CONFLICT, FILE_DELETED,
+        FILE_EXPIRED.
         """
 
     @_abc_1.abstractmethod
