@@ -3,7 +3,8 @@
 Reads are answered by every process. What a follower does not find, or finds incomplete, may only not have come through
 to it yet: then the leader is asked, so that "not here yet" is never told as "not found". Everything else is the
 leader's. Calls are passed on as they came over the wire, undecoded, with the user behind them and the module that made
-them; one that was passed on already is refused, so that none goes round in circles while the leader changes.
+them; one that was passed on already is refused, so that none goes round in circles while the leader changes. A call to
+a leader that another one has followed is cut off: it can commit nothing, and if it was paused it would not even say so.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, Protocol, TypeAlias, cast
 
 import grpc
@@ -37,6 +38,9 @@ ASKED_AGAIN = frozenset({"GetFile", "Download"})
 """By every process; where it finds nothing, the leader is asked."""
 NOT_HERE_YET = (NotFound, FileMissing, FileDamaged)
 PEER = "the storage element's leader"
+CHANGING = "the storage element is changing its leader; try again"
+LOOK = 0.5
+"""Seconds between two looks whether whoever was asked leads still."""
 
 
 class Standing(Protocol):
@@ -124,20 +128,25 @@ class _Relay:
 
     def unary(self, method: str) -> Callable[[bytes, Context], Awaitable[bytes]]:
         async def call(request: bytes, _: Context) -> bytes:
-            ask: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = self._leader().unary_unary(method)
+            leader, channel = self._leader()
+            ask: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(method)
             with translated(StorageUnavailable):
-                return await ask(request, timeout=remaining(None), metadata=_beside())
+                call = ask(request, timeout=remaining(None), metadata=_beside())
+                async with self._cut_off(call, after=leader):
+                    return await call
 
         return call
 
     def receiving(self, method: str) -> Callable[[bytes, Context], AsyncGenerator[bytes, None]]:
         async def receive(request: bytes, _: Context) -> AsyncGenerator[bytes, None]:
-            ask: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = self._leader().unary_stream(method)
+            leader, channel = self._leader()
+            ask: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(method)
             with telemetry.outgoing(method, _beside()) as sent:
                 call = ask(request, timeout=remaining(None), metadata=sent)
             try:
-                while isinstance(message := await call.read(), bytes):
-                    yield message
+                async with self._cut_off(call, after=leader):
+                    while isinstance(message := await call.read(), bytes):
+                        yield message
             except grpc.aio.AioRpcError as error:
                 raise from_rpc_error(error, StorageUnavailable) from error
             finally:
@@ -147,14 +156,16 @@ class _Relay:
 
     def sending(self, method: str) -> Callable[[AsyncIterator[bytes], Context], Awaitable[bytes]]:
         async def send(messages: AsyncIterator[bytes], context: Context) -> bytes:
-            ask: grpc.aio.StreamUnaryMultiCallable[bytes, bytes] = self._leader().stream_unary(method)
+            leader, channel = self._leader()
+            ask: grpc.aio.StreamUnaryMultiCallable[bytes, bytes] = channel.stream_unary(method)
             with telemetry.outgoing(method, _beside()) as sent:
                 call = ask(timeout=remaining(None), metadata=sent)
                 stream = UploadStream(call, peer=PEER, unavailable=StorageUnavailable)
                 telling = asyncio.create_task(_tell_accepted(call, context))
                 try:
-                    await stream.send(idle(messages))
-                    return await stream.finish(None)
+                    async with self._cut_off(call, after=leader):
+                        await stream.send(idle(messages))
+                        return await stream.finish(None)
                 finally:
                     telling.cancel()
                     await asyncio.gather(telling, return_exceptions=True)
@@ -162,12 +173,35 @@ class _Relay:
 
         return send
 
-    def _leader(self) -> grpc.aio.Channel:
+    def _leader(self) -> tuple[Leader, grpc.aio.Channel]:
         """Raises `StorageUnavailable` if nobody is known to lead, or the call was passed on already."""
         leader = self._standing.leader
         if leader is None or caller().forwarded:
-            raise StorageUnavailable("the storage element is changing its leader; try again", retry_after=2)
-        return self._replicas.channel(leader.address)
+            raise StorageUnavailable(CHANGING, retry_after=2)
+        return leader, self._replicas.channel(leader.address)
+
+    @asynccontextmanager
+    async def _cut_off(self, call: grpc.aio.Call, *, after: Leader) -> AsyncIterator[None]:
+        """Around the use of a call. Raises `StorageUnavailable` once another one leads than `after`."""
+        followed = asyncio.create_task(self._followed(after))
+        followed.add_done_callback(lambda task: task.cancelled() or call.cancel())
+        try:
+            yield
+        except asyncio.CancelledError:
+            if followed.done():
+                raise StorageUnavailable(CHANGING, retry_after=2) from None
+            raise
+        finally:
+            followed.cancel()
+            await asyncio.gather(followed, return_exceptions=True)
+
+    async def _followed(self, leader: Leader) -> None:
+        """Return once another one leads; while nobody is known to, the old one may still."""
+        while self._standing.role is not Role.LEADER:
+            present = self._standing.leader
+            if present is not None and present.epoch != leader.epoch:
+                return
+            await asyncio.sleep(LOOK)
 
 
 def _beside() -> metadata.Metadata:
