@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 
-from services.standalone import files, logs
+from services.standalone import files
 from services.standalone.config import Settings
 from services.standalone.console import READY
 from services.standalone.home import Home
@@ -17,10 +17,8 @@ from services.standalone.plan import PROJECT
 
 def start(settings: Settings, home: Home, environment: Mapping[str, str]) -> int:
     """Start a run in a session of its own, show its progress, return its status once it is ready or has failed."""
-    log = home.log("standalone")
-    logs.rotate(log)
     reading, writing = os.pipe()
-    with log.open("ab") as output:
+    with home.log("standalone").open("ab") as output:
         os.fchmod(output.fileno(), files.PRIVATE)
         child = subprocess.Popen(
             [sys.executable, "-m", "services.standalone", "up", "--listener", str(writing)],

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from services.chassis import describe
-from services.standalone import background, commands, config, files, home, logs, run
+from services.standalone import background, commands, config, files, home, run
 from services.standalone.config import Settings
 from services.standalone.console import Console
 from services.standalone.errors import StandaloneError
@@ -48,9 +48,7 @@ def _run(parsed: argparse.Namespace, settings: Settings) -> int:
         return background.start(settings, prepared, os.environ)
     if parsed.listener is not None:
         return run.up(settings, prepared, Console(listener=parsed.listener), os.environ)
-    log = prepared.log("standalone")
-    logs.rotate(log)
-    with log.open("a") as output:
+    with prepared.log("standalone").open("a") as output:
         os.fchmod(output.fileno(), files.PRIVATE)
         return run.up(settings, prepared, Console(log=output), os.environ)
 

@@ -128,6 +128,11 @@ async def drain(admin_socket: Path) -> None:
             await asyncio.sleep(0.1)
 
 
+async def reopen_logs(admin_socket: Path) -> None:
+    """Have it open its access log again, which was renamed. Raises `OSError` if it cannot be asked."""
+    await probes.request("POST", "/reopen_logs", admin_socket)
+
+
 async def active_requests(admin_socket: Path) -> int:
     """Return how many requests are being answered that end by themselves: not those that watch something."""
     _, body = await probes.request("GET", f"/stats?filter={quote(_GAUGES)}", admin_socket)

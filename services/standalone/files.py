@@ -59,7 +59,9 @@ def tail(path: Path, *, after: int = 0, lines: int = 20) -> str:
     """Return the last lines of a log, of what was written after this many bytes; "" if there is nothing."""
     try:
         with path.open("rb") as file:
-            file.seek(max(after, path.stat().st_size - 16384))
+            size = path.stat().st_size
+            # A log that was set aside meanwhile begins anew.
+            file.seek(max(after if after <= size else 0, size - 16384))
             text = file.read().decode(errors="replace")
     except OSError:
         return ""

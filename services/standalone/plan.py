@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from services.standalone import envoy, files, logs, probes, tracing
+from services.standalone import envoy, files, probes, tracing
 from services.standalone.certificates import Issued
 from services.standalone.config import Settings
 from services.standalone.credentials import Credentials
@@ -253,7 +253,6 @@ class Plan:
 
         async def clear_the_way() -> None:
             self.envoy_admin.unlink(missing_ok=True)
-            logs.rotate(self.home.log("envoy-access"))
             # From the stubs at hand, so that it can never be older than the services.
             self.edge().descriptors.write_bytes(envoy.descriptors())
             files.write(configuration, self.edge().render(), mode=files.PRIVATE, durable=False)

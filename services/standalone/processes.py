@@ -11,7 +11,7 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
-from services.standalone import files, identity, logs
+from services.standalone import files, identity
 from services.standalone.errors import StartError
 from services.standalone.programs import Program
 
@@ -37,7 +37,6 @@ class Child:
     async def spawn(cls, program: Program, log: Path) -> Child:
         """Start it. Its output goes to the log; it is in a session of its own, so that Ctrl-C does not reach it."""
         await program.before_start()
-        logs.rotate(log)
         account = program.account
         with log.open("ab") as output:
             log_begins = output.tell()

@@ -7,10 +7,13 @@ import contextlib
 import resource
 import signal
 from collections.abc import Coroutine, Iterator, Mapping
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from services.standalone import build, descriptor, leftovers, lock, ports, sockets
+from services.chassis.loops import Loop
+from services.standalone import build, descriptor, envoy, leftovers, lock, logs, ports, sockets
 from services.standalone.config import Settings
 from services.standalone.console import Console
 from services.standalone.credentials import read
@@ -58,15 +61,22 @@ class _Run:
         self._supervisor = Supervisor(
             plan.programs(), log=plan.home.log, console=console, register=register, restarted=self._describe
         )
+        self._keep_logs_small = logs.KeepSmall(
+            plan.home.logs, {"envoy-access": partial(envoy.reopen_logs, plan.envoy_admin)}, console.step
+        )
 
     async def __call__(self) -> int:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, self._asked_to_stop)
+        looking_after = asyncio.create_task(
+            Loop("look after", timedelta(seconds=logs.INTERVAL), self._look_after).run()
+        )
         try:
             if await self._unless_stopped(self._start()):
                 self._announce()
                 await self._stop.wait()
         finally:
+            looking_after.cancel()
             try:
                 self._plan.home.descriptor.unlink(missing_ok=True)
             finally:
@@ -81,6 +91,10 @@ class _Run:
             return
         self._console.line("stopping (again: at once)")
         self._stop.set()
+
+    async def _look_after(self) -> None:
+        await self._keep_logs_small()
+        await self._supervisor.catch_up()
 
     async def _start(self) -> None:
         await self._supervisor.start()

@@ -19,6 +19,7 @@ import httpx
 import psutil
 import pytest
 
+from services.standalone import logs
 from services.standalone.identity import Identity
 from tests.support.mesh import UP_TIMEOUT, Mesh
 from tests.support.postgres import running_postgres
@@ -168,6 +169,29 @@ def works(mesh: Mesh, file_id: str) -> bool:
         return downloads(mesh, file_id) == b"a"
     except (AssertionError, OSError):
         return False
+
+
+def test_logs_that_grow_are_set_aside_while_everything_runs(mesh: Mesh) -> None:
+    folder = mesh.home / "logs"
+    access, own = folder / "envoy-access.log", folder / "query.log"
+    upload(mesh)
+    before = access.stat().st_ino
+    for log in (access, own):
+        with log.open("ab") as file:
+            file.write(b"x" * logs.LARGEST + b"\n")
+    until(lambda: (folder / "envoy-access.log.1").exists() and (folder / "query.log.1").exists())
+    assert (folder / "envoy-access.log.1").stat().st_ino == before
+    until(access.exists)
+    upload(mesh)
+    until(lambda: b'"path":"/api/v1/files/content"' in access.read_bytes())
+    assert own.stat().st_size < logs.LARGEST
+    # A process that is ended writes a last line: into the same file.
+    inode, lines = own.stat().st_ino, own.stat().st_size
+    os.kill(mesh.pid("query"), signal.SIGTERM)
+    until(lambda: own.stat().st_size > lines)
+    assert own.stat().st_ino == inode
+    assert b"\0" not in own.read_bytes()
+    until(lambda: mesh.command("status").returncode == 0)
 
 
 def test_after_the_supervisor_was_killed_the_next_start_cleans_up_and_goes_on(mesh: Mesh) -> None:

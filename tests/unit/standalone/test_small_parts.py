@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from services.standalone import credentials, database, files, lock, logs, sockets
+from services.standalone import credentials, database, files, lock, sockets
 from services.standalone.credentials import Credentials
 from services.standalone.errors import AlreadyRunningError
 
@@ -38,23 +38,8 @@ def test_the_tail_of_a_log_is_what_this_process_wrote(tmp_path: Path) -> None:
     log.write_text("old\n" + "".join(f"line {n}\n" for n in range(100)))
     assert files.tail(log, after=begins, lines=2) == "line 98\nline 99"
     assert files.tail(tmp_path / "none") == ""
-
-
-def test_a_log_that_has_grown_is_set_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logs, "LARGEST", 10)
-    log = tmp_path / "x.log"
-    for number in range(6):
-        log.write_text(f"{number}" * 10)
-        logs.rotate(log)
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["x.log.1", "x.log.2", "x.log.3"]
-    assert (tmp_path / "x.log.1").read_text()[0] == "5"
-
-
-def test_a_small_log_is_gone_on_with(tmp_path: Path) -> None:
-    (tmp_path / "x.log").write_text("short")
-    logs.rotate(tmp_path / "x.log")
-    logs.rotate(tmp_path / "none.log")
-    assert [entry.name for entry in tmp_path.iterdir()] == ["x.log"]
+    log.write_text("begun anew\n")
+    assert files.tail(log, after=begins + 1000) == "begun anew"
 
 
 def test_a_second_run_is_refused_and_told_by_whom(tmp_path: Path) -> None:
