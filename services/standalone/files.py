@@ -31,6 +31,17 @@ def write(path: Path, content: str | bytes, *, mode: int = 0o644, durable: bool 
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+    if durable:
+        sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have what was made, renamed or removed in a folder survive a power cut: the entries, not what is in the files."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_json(path: Path, value: object, *, mode: int = 0o644, durable: bool = True) -> None:

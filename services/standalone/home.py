@@ -131,6 +131,8 @@ def prepare(root: Path) -> Home:
             folder.mkdir(mode=0o700, exist_ok=True)
         for folder in (home.run, home.postgres):
             _make(folder)
+        # A key in a folder that is lost is lost with it.
+        files.sync_folder(root)
         if os.geteuid() == 0:
             _take_back(home.postgres)
     except OSError as error:
@@ -142,6 +144,7 @@ def _claim(home: Home) -> None:
     missing = [folder for folder in (home.root, *home.root.parents) if not folder.exists()]
     for folder in reversed(missing):
         _make(folder)
+        files.sync_folder(folder.parent)
     foreign = sorted(entry.name for entry in home.root.iterdir() if entry.name != "lost+found")
     if foreign:
         raise NotAHomeError(

@@ -122,6 +122,7 @@ class Cluster:
         finally:
             password.unlink(missing_ok=True)
         fresh.rename(self.data)
+        files.sync_folder(self.folder)
         return True
 
     async def ready(self) -> str | None:
