@@ -6,50 +6,62 @@ import ipaddress
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from services.chassis.describe import UNSET, Row
 from services.standalone import tracing
 from services.standalone.errors import StandaloneError
 
-DEFAULT_PORT = 8443
 MAX_RATE = 1_000_000
 LOCALHOST = frozenset({"127.0.0.1", "::1"})
 """What the name stands for. The rest of 127.0.0.0/8 is loopback as well, but nobody finds it by that name."""
 
 
+def _setting(default: object, kind: str, description: str) -> Any:
+    """Return a field with what `--describe` says of it."""
+    return field(default=default, metadata={"type": kind, "description": description})
+
+
 @dataclass(frozen=True)
 class Settings:
-    """What a person may choose; everything else follows from it."""
+    """What a person may choose, each as `ARTSTORE_` and its name; everything else follows from it."""
 
-    home: Path
-    """`ARTSTORE_HOME`: the folder of all data. Default: `/var/lib/artstore` for root, else the user's data folder."""
-
-    port: int = DEFAULT_PORT
-    """`ARTSTORE_PORT`: the public port, 1–65535."""
-
-    bind: str = "127.0.0.1"
-    """`ARTSTORE_BIND`: the address of the public port. The default is joined by `::1` where there is one."""
-
-    postgres_dsn: str | None = None
-    """`ARTSTORE_POSTGRES_DSN`: a PostgreSQL of yours instead of the embedded one. Its role must own the database and
-    may create roles (`CREATEROLE`)."""
-
-    postgres_user: str = "nobody"
-    """`ARTSTORE_POSTGRES_USER`: as root, the existing account that PostgreSQL runs as (it refuses to run as root)."""
-
-    trace_file: Path | None = None
-    """`ARTSTORE_TRACE_FILE`: where every process appends its spans."""
-
-    cors_origins: tuple[str, ...] = ()
-    """`ARTSTORE_CORS_ORIGINS`: the origins, separated by commas, whose web pages may call the public address."""
-
-    auth_rate: int = 5
-    """`ARTSTORE_AUTH_RATE`: requests a second from one address for tokens and logins; 20 times as many at once."""
-
-    rate: int = 5000
-    """`ARTSTORE_RATE`: requests a second from one address for everything else; twice as many at once."""
+    home: Path = _setting(  # noqa: RUF009 - it returns a field
+        MISSING,
+        "path",
+        "Folder of all data. Unset: /var/lib/artstore for root, else ~/.local/share/artstore (XDG_DATA_HOME).",
+    )
+    port: int = _setting(8443, "integer", "Public port (HTTPS), 1 to 65535.")
+    bind: str = _setting("127.0.0.1", "text", "IP address of the public port; the default is joined by ::1.")
+    postgres_dsn: str | None = _setting(
+        None,
+        "text, secret",
+        "postgresql://… of your own database instead of the embedded PostgreSQL; its role must own the database and "
+        "may create roles (CREATEROLE).",
+    )
+    postgres_user: str = _setting(
+        "nobody", "text", "As root: the existing account that the embedded PostgreSQL runs as."
+    )
+    trace_file: Path | None = _setting(  # noqa: RUF009 - it returns a field
+        None, "path", "File to which every process appends its spans, one JSON object a line (see observability.md)."
+    )
+    cors_origins: tuple[str, ...] = _setting(
+        (),
+        "list",
+        "Origins, separated by commas, whose web pages may call the public address, such as https://app.example.org.",
+    )
+    auth_rate: int = _setting(
+        5,
+        "integer",
+        "Requests a second from one address for tokens and logins; 20 times as many may come at once. Above: 429.",
+    )
+    rate: int = _setting(
+        5000,
+        "integer",
+        "Requests a second from one address for everything else; twice as many may come at once. Above: 429.",
+    )
 
     @property
     def base_url(self) -> str:
@@ -60,52 +72,14 @@ class Settings:
         return f"https://{f'[{address}]' if address.version == 6 else address}:{self.port}"
 
 
-DESCRIBED = (
+DESCRIBED = tuple(
     Row(
-        "ARTSTORE_HOME",
-        "path",
-        UNSET,
-        "Folder of all data. Unset: /var/lib/artstore for root, else ~/.local/share/artstore (XDG_DATA_HOME).",
-    ),
-    Row("ARTSTORE_PORT", "integer", str(DEFAULT_PORT), "Public port (HTTPS), 1 to 65535."),
-    Row("ARTSTORE_BIND", "text", "127.0.0.1", "IP address of the public port; the default is joined by ::1."),
-    Row(
-        "ARTSTORE_POSTGRES_DSN",
-        "text, secret",
-        UNSET,
-        "postgresql://… of your own database instead of the embedded PostgreSQL; its role must own the database and "
-        "may create roles (CREATEROLE).",
-    ),
-    Row(
-        "ARTSTORE_POSTGRES_USER",
-        "text",
-        "nobody",
-        "As root: the existing account that the embedded PostgreSQL runs as.",
-    ),
-    Row(
-        "ARTSTORE_TRACE_FILE",
-        "path",
-        UNSET,
-        "File to which every process appends its spans, one JSON object a line (see observability.md).",
-    ),
-    Row(
-        "ARTSTORE_CORS_ORIGINS",
-        "list",
-        UNSET,
-        "Origins, separated by commas, whose web pages may call the public address, such as https://app.example.org.",
-    ),
-    Row(
-        "ARTSTORE_AUTH_RATE",
-        "integer",
-        "5",
-        "Requests a second from one address for tokens and logins; 20 times as many may come at once. Above: 429.",
-    ),
-    Row(
-        "ARTSTORE_RATE",
-        "integer",
-        "5000",
-        "Requests a second from one address for everything else; twice as many may come at once. Above: 429.",
-    ),
+        f"ARTSTORE_{each.name.upper()}",
+        each.metadata["type"],
+        UNSET if each.default in (MISSING, None, ()) else str(each.default),
+        each.metadata["description"],
+    )
+    for each in fields(Settings)
 )
 """What `--describe` shows: a row for each setting above. Whatever begins with a process's prefix is handed to it."""
 
@@ -115,14 +89,14 @@ def load(environment: Mapping[str, str]) -> Settings:
     problems = tracing.problems(environment)
     settings = Settings(
         home=_home(environment, problems),
-        port=_port(environment.get("ARTSTORE_PORT") or str(DEFAULT_PORT), problems),
-        bind=_address(environment.get("ARTSTORE_BIND") or "127.0.0.1", problems),
+        port=_port(environment.get("ARTSTORE_PORT") or str(Settings.port), problems),
+        bind=_address(environment.get("ARTSTORE_BIND") or Settings.bind, problems),
         postgres_dsn=_dsn(environment.get("ARTSTORE_POSTGRES_DSN") or None, problems),
-        postgres_user=environment.get("ARTSTORE_POSTGRES_USER") or "nobody",
+        postgres_user=environment.get("ARTSTORE_POSTGRES_USER") or Settings.postgres_user,
         trace_file=_file(environment.get("ARTSTORE_TRACE_FILE")),
         cors_origins=_origins(environment.get("ARTSTORE_CORS_ORIGINS", ""), problems),
-        auth_rate=_rate("ARTSTORE_AUTH_RATE", environment, 5, problems),
-        rate=_rate("ARTSTORE_RATE", environment, 5000, problems),
+        auth_rate=_rate("ARTSTORE_AUTH_RATE", environment, Settings.auth_rate, problems),
+        rate=_rate("ARTSTORE_RATE", environment, Settings.rate, problems),
     )
     if problems:
         raise StandaloneError("\n".join(problems))
@@ -154,7 +128,7 @@ def _port(text: str, problems: list[str]) -> int:
     if text.isascii() and text.isdigit() and 1 <= int(text) <= 65535:
         return int(text)
     problems.append(f"ARTSTORE_PORT must be a number from 1 to 65535, not {text!r}.")
-    return DEFAULT_PORT
+    return Settings.port
 
 
 def _address(text: str, problems: list[str]) -> str:
@@ -162,7 +136,7 @@ def _address(text: str, problems: list[str]) -> str:
         return str(ipaddress.ip_address(text))
     except ValueError:
         problems.append(f"ARTSTORE_BIND must be an IP address, such as 127.0.0.1 or 0.0.0.0, not {text!r}.")
-        return "127.0.0.1"
+        return Settings.bind
 
 
 def _origins(text: str, problems: list[str]) -> tuple[str, ...]:
