@@ -8,7 +8,7 @@ from typing import Self
 from services.model.elements import ElementAddress
 from tests.doubles.documents import an_element
 from tests.support.certificates import Certificates, environment
-from tests.support.processes import Running, free_port
+from tests.support.processes import READY_TIMEOUT, Running, free_port
 
 
 class RunningElement:
@@ -29,11 +29,13 @@ class RunningElement:
         *,
         port: int | str = 0,
         name: str = "",
+        patience: float | str = READY_TIMEOUT,
         **settings: str,
     ) -> Self:
         """Ready when this returns.
 
-        `port`: where it was before; 0: a new one. `name`: of its log. `settings`: without their prefix.
+        `port`: where it was before; 0: a new one. `name`: of its log. `patience`: seconds until it must be ready.
+        `settings`: without their prefix.
         """
         port, ops = int(port) or free_port(), free_port()
         data = folder / storage_id
@@ -55,7 +57,7 @@ class RunningElement:
             log=folder / f"{name or storage_id}.log",
         )
         try:
-            await process.ready()
+            await process.ready(float(patience))
         except BaseException:
             process.kill()
             raise
