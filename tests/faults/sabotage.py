@@ -58,6 +58,7 @@ def without(
 
 
 UPLOADS, PURGES = cuts("upload"), cuts("purge")
+FEED = ("tests/unit/storage/store/test_feed_cuts.py",)
 LEADERSHIP = ("tests/unit/storage/store/test_leadership.py",)
 
 SAFEGUARDS = (
@@ -310,6 +311,7 @@ SYNCS = (
         "            sync_folder(self._fs, folder)",
         recovery("upload or purge"),
     ),
+    without("fsync-of-the-journal-that-is-read", "wal/reading.py", "    sync_file(segments.fs, path)", FEED),
 )
 """Each fsync of the store but those that are there twice over: see the note beneath the table in `BUGS.md`."""
 SABOTAGE = (*SAFEGUARDS, *SYNCS)

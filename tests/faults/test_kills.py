@@ -11,7 +11,7 @@ import hashlib
 import random
 import shutil
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import grpc
@@ -38,7 +38,7 @@ KILLS = sized(50, 2000)
 KILLS_OF_AN_ELEMENT = 50
 """Then another one is made: what was ever answered is read again and again."""
 CLIENTS = 8
-pytestmark = pytest.mark.timeout(0 if FULL else 240)
+pytestmark = pytest.mark.timeout(0 if FULL else 400)
 
 
 class Ground:
@@ -92,14 +92,6 @@ class Ground:
 _NONE: Running = None  # type: ignore[assignment] # it is ended by `kill`
 
 
-@pytest.fixture(autouse=True)
-def nobody_asks_again() -> Iterator[None]:
-    """Where a call would be repeated for seconds, what was under way would end no sooner and no other way."""
-    stamina.set_active(False)
-    yield
-    stamina.set_active(True)
-
-
 async def test_what_was_answered_survives_every_kill_and_the_rest_is_whole_or_absent(memory: Path) -> None:
     answered = 0
     for first in range(0, KILLS, KILLS_OF_AN_ELEMENT):
@@ -119,8 +111,9 @@ async def kill_again_and_again(ground: Ground, numbers: range) -> int:
             seeds = [chance.random() for _ in range(CLIENTS)]
             clients = [asyncio.create_task(mixed(client, history, random.Random(seed))) for seed in seeds]  # noqa: S311 - luck
             await asyncio.wait(clients, timeout=chance.uniform(0.05, 0.4))  # the moment is what is random here
-            ground.kill()
-            results = await asyncio.gather(*clients, return_exceptions=True)
+            with nobody_asks_again():
+                ground.kill()
+                results = await asyncio.gather(*clients, return_exceptions=True)
         for each in results:
             assert isinstance(each, ArtStoreError | grpc.RpcError), each
     async with ground.running() as client:
@@ -167,6 +160,16 @@ async def mixed(client: StorageClient, history: History, chance: random.Random) 
             history.asked(new.file_id, sha256, FileStatus.DELETED, history.stories[new.file_id].tried[-1][1])
             await client.delete(new.file_id, on_behalf_of=ANNA)
             history.answered(new.file_id)
+
+
+@contextmanager
+def nobody_asks_again() -> Iterator[None]:
+    """Where a call is repeated for seconds, what was under way would end no other way, and later."""
+    stamina.set_active(False)
+    try:
+        yield
+    finally:
+        stamina.set_active(True)
 
 
 async def check(client: StorageClient, history: History, chance: random.Random | None) -> None:

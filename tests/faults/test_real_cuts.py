@@ -27,7 +27,7 @@ CUTS = sized(100, 2000)
 CUTS_ON_AN_IMAGE = 25
 """Then another one is made, after all that was ever answered is read once more."""
 
-pytestmark = [needs_mounts, pytest.mark.timeout(0 if FULL else 240)]
+pytestmark = [needs_mounts, pytest.mark.timeout(0 if FULL else 400)]
 
 
 async def test_a_cut_of_a_real_file_system_loses_nothing_that_was_answered(memory: Path) -> None:

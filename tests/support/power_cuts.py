@@ -76,6 +76,11 @@ async def calls_of(start: Path, disk: StrictDisk, action: Action) -> list[Call]:
         return watched.calls[first:]
 
 
+def worth_cutting(calls: list[Call]) -> list[int]:
+    """Before which calls, and behind the last one: at the others the disk is as it was at the one before."""
+    return [number for number, call in enumerate(calls) if call.changes] + [len(calls)]
+
+
 async def cut(start: Path, disk: StrictDisk, action: Action, calls: int, skip: int | None = None) -> Outcome:
     """Begin `action`, and let the power go after so many calls. `skip`: the call of this number is not made."""
     watched, folder, answer = WatchedDisk(disk.copy()), _copied(start), None
