@@ -245,10 +245,12 @@ class StrictDisk(FileSystem):
                 Entry(each, Kind.FILE if isinstance(what, _File) else Kind.FOLDER) for each, what in found.names.items()
             ]
 
-    def names(self, folder: Path) -> Iterator[str]:
-        return iter([each.name for each in self.entries(folder) if each.kind is Kind.FILE])
+    def names(self, folder: Path, some: int) -> Iterator[list[bytes]]:
+        found = [os.fsencode(each.name) for each in self.entries(folder) if each.kind is Kind.FILE]
+        return iter([found[start : start + some] for start in range(0, len(found), some)])
 
-    def load(self, folder: int, name: str, most: int) -> bytes:
+    def load(self, folder: int, name: str | bytes, most: int) -> bytes:
+        name = os.fsdecode(name)
         found, _ = self._open[folder]
         assert isinstance(found, _Folder)
         file = found.names.get(name)

@@ -12,7 +12,6 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from services.storage.domain.documents import Document
 from services.storage.domain.seal import SEAL, CorruptDocument
 
 _TAIL = f',"{SEAL}":"'.encode()
@@ -32,12 +31,6 @@ class Glance(msgspec.Struct, frozen=True, gc=False):
     size: int
     revision: int
     expires_at: Moment | None
-
-
-def glance_of(document: Document) -> Glance:
-    """The same of a document that was read as a whole."""
-    a = document.attributes
-    return Glance(a.file_id, document.storage_filename, a.uploaded_at, a.status.value, a.size, a.revision, a.expires_at)
 
 
 _DECODER = msgspec.json.Decoder(Glance)

@@ -60,7 +60,8 @@ def file_id_in(attributes_name: str) -> FileId | None:
 
 def file_id_of(storage_name: str) -> FileId | None:
     """The file id in the name of a file that is no attribute file; None if it is not a name that we give."""
-    return file_id_in(attributes_filename(storage_name))
+    found = _STORAGE_NAME.search(storage_name)
+    return FileId(found[1]) if found else None
 
 
 def folder_of(file_id: FileId) -> str:
@@ -71,14 +72,34 @@ def folder_of(file_id: FileId) -> str:
     return _folder(int(file_id[:8] + file_id[9:13], 16) // _HOUR)
 
 
+def ids_in(folder: str) -> tuple[str, str]:
+    """The beginnings of the first id that lies in such a folder, and of the first one that does not any more.
+
+    No id lies between them if the folder is not one of an hour.
+    """
+    try:
+        hour = datetime.strptime(folder, "%Y/%m/%d/%H").replace(tzinfo=UTC)
+    except ValueError:
+        return "", ""
+    hours = (hour - _EPOCH) // timedelta(hours=1)
+    if hours < 0 or _folder(hours) != folder:
+        return "", ""
+    return _beginning(hours * _HOUR), _beginning((hours + 1) * _HOUR)
+
+
+def _beginning(milliseconds: int) -> str:
+    text = f"{milliseconds:012x}"
+    return f"{text[:8]}-{text[8:]}"
+
+
 @lru_cache(1024)
 def _folder(hours: int) -> str:
     return f"{_EPOCH + timedelta(hours=hours):%Y/%m/%d/%H}"
 
 
-_ATTRIBUTES_NAME = re.compile(
-    r"_([0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12})(?:\.[^\W_]{1,15})?\.attr\.json\Z"
-)
+_NAME = r"_([0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12})(?:\.[^\W_]{1,15})?"
+_STORAGE_NAME = re.compile(_NAME + r"\Z")
+_ATTRIBUTES_NAME = re.compile(_NAME + r"\.attr\.json\Z")
 """Tied to the end: a stem may hold anything, another file's id too; an extension holds letters and digits only."""
 
 

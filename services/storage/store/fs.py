@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from itertools import islice
 from pathlib import Path
 
 Bytes = bytes | memoryview
@@ -114,14 +115,16 @@ class FileSystem:
         with os.scandir(folder) as found:
             return [Entry(each.name, _kind(each)) for each in found]
 
-    def names(self, folder: Path) -> Iterator[str]:
-        """The names of plain files in a folder, in no order, as they are asked for: there may be millions."""
-        with os.scandir(folder) as found:
-            for each in found:
-                if each.is_file(follow_symlinks=False):
-                    yield each.name
+    def names(self, folder: Path, some: int) -> Iterator[list[bytes]]:
+        """The names of plain files in a folder, in no order, of so many entries at a time: there may be millions.
 
-    def load(self, folder: int, name: str, most: int) -> bytes:
+        As the system has them: whoever goes through many need not make each into text and back.
+        """
+        with os.scandir(os.fsencode(folder)) as found:
+            while entries := list(islice(found, some)):
+                yield [each.name for each in entries if each.is_file(follow_symlinks=False)]
+
+    def load(self, folder: int, name: str | bytes, most: int) -> bytes:
         """The beginning of a file in an open folder: at most so many bytes, and perhaps fewer."""
         descriptor = os.open(name, _READ_ONLY, dir_fd=folder)
         try:

@@ -29,10 +29,10 @@ from services.model.feed import Destroyed
 from services.model.files import FileStatus
 from services.model.ids import ElementUuid, FileId
 from services.storage.domain.documents import Document
-from services.storage.domain.glance import Glance
 from services.storage.ports import Usage
 from services.storage.store.cursors import Position
 from services.storage.store.rows import (
+    Columns,
     Row,
     id_of,
     key_of,
@@ -40,7 +40,6 @@ from services.storage.store.rows import (
     milliseconds,
     moment_of,
     of_document,
-    of_glance,
     of_line,
     put_all,
     row_of,
@@ -49,6 +48,8 @@ from services.storage.store.tables import EMPTY, FILES, SCHEMA
 
 SCHEMA_VERSION = "5"
 FILE_NAME = "index.sqlite"
+CHECKPOINT_PAGES = 4000
+"""Of 4 KiB, that SQLite's own journal grows to: whoever commits then waits for the disk, with all who ask behind it."""
 
 _EXPIRING = """
 SELECT * FROM (
@@ -232,13 +233,13 @@ class Index:
         except sqlite3.Error as error:
             self._failed(error)
 
-    def fill(self, glances: Iterable[Glance]) -> None:
+    def fill(self, rows: list[Columns]) -> None:
         """Take note of documents as they were on the disk a moment ago, in a rebuild. Never raises, as `put`."""
-        rows = sorted(map(of_glance, glances), key=_first)  # neighbours in the index, too
+        rows.sort(key=_first)  # neighbours in the index, too
         try:
             with self._lock, self._connection as connection:
                 connection.execute("BEGIN IMMEDIATE")
-                put_all(connection, [row for row in rows if row[0] not in self._left])
+                put_all(connection, [row for row in rows if row[0] not in self._left] if self._left else rows)
                 self._refresh()
         except sqlite3.Error as error:
             self._failed(error)
@@ -394,6 +395,7 @@ class Index:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
             known = connection.execute("SELECT name FROM sqlite_schema WHERE name = 'about'").fetchone()
             if known is None:
                 connection.executescript(f"BEGIN;{SCHEMA}{FILES}COMMIT;")

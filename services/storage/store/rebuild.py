@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,31 +15,38 @@ from services.chassis.logs import get_logger
 from services.model.clock import Clock
 from services.model.errors import FileDamaged
 from services.model.feed import Destroyed
-from services.model.ids import FileId
 from services.storage.domain.documents import MAX_BYTES
-from services.storage.domain.glance import Glance, glance, glance_of
+from services.storage.domain.glance import glance
 from services.storage.domain.names import (
     ATTRIBUTES_SUFFIX,
     attributes_filename,
     data_filename,
     file_id_in,
-    folder_of,
+    file_id_of,
+    ids_in,
 )
 from services.storage.domain.seal import CorruptDocument
+from services.storage.domain.surveying import DEPTH
 from services.storage.store.charge import Charge
 from services.storage.store.destroyed import DestroyedLog
 from services.storage.store.documents import DocumentFiles
+from services.storage.store.durable import sync_folder
 from services.storage.store.fs import FOLDER, FileSystem, Kind
 from services.storage.store.index import Index
 from services.storage.store.layout import Layout
 from services.storage.store.pool import Pool, ended
+from services.storage.store.rows import Columns, of_document, of_glance
 
 PROGRESS_EVERY = 10.0
 """Seconds between two lines in the log."""
 BATCH = 2000
 """Files that the index is told of at a time."""
+AHEAD = 2
+"""Batches that may wait to be noted: so many threads, too, that others read with."""
 SHOWN = 20
 """Names of each kind of finding that are logged one by one."""
+
+_SUFFIX = ATTRIBUTES_SUFFIX.encode()
 
 log = get_logger(__name__)
 
@@ -80,90 +90,108 @@ class Rebuild:
         destroyed = self._destroyed.lines()
         while lines := await self._pool.run(_some, destroyed):
             await self._pool.run(self._index.put_destroyed, lines)
-        await self._fill(found)
+        syncing = asyncio.create_task(self._make_durable())
+        try:
+            await self._fill(found)
+            await syncing
+        finally:
+            syncing.cancel()
+            await asyncio.wait({syncing})
         await self._pool.run(self._look_again, found)
         await self._pool.run(self._index.rebuilt, generation)
         log.info("the index is complete", files=found.files, damaged=found.damaged, orphans=len(found.orphans))
         return found
 
+    async def _make_durable(self) -> None:
+        """See to it that no name that is served once goes with a power cut.
+
+        A process that died may have made names that are only in memory yet. It takes a few milliseconds a folder, in
+        which the disk does nothing: the files are read meanwhile.
+        """
+        folders = self._folders(self._layout.files, DEPTH)
+        while (folder := await self._pool.run(next, folders, None)) is not None:
+            await self._pool.run(self._sync, folder[0])
+
+    def _sync(self, folder: Path) -> None:
+        health = self._charge.health
+        if health.writable:  # where nothing is written any more, nothing can be promised, but what is there is served
+            with health.committing():
+                sync_folder(self._fs, folder)
+
     async def _fill(self, found: Found) -> None:
-        """Tell the index of every file; it takes note of one part while the next one is read."""
+        """Tell the index of every file; it takes note of some while the next ones are read."""
         parts, logged = self._read(found), self._clock.monotonic()
-        part = await self._pool.run(next, parts, None)
-        while part is not None:
-            where, glances = part
-            noting = self._pool.start(self._index.fill, glances)
-            try:
-                part = await self._pool.run(next, parts, None)
-            finally:
-                await ended(noting)
-            found.files += len(glances)
-            if self._clock.monotonic() - logged > PROGRESS_EVERY:
-                logged = self._clock.monotonic()
-                log.info("making the index", files=found.files, at=str(where.relative_to(self._layout.root)))
+        noting = deque[asyncio.Future[None]]()
+        try:
+            while (part := await self._pool.run(next, parts, None)) is not None:
+                where, rows = part
+                if len(noting) == AHEAD:
+                    await ended(noting.popleft())
+                noting.append(self._pool.start(self._index.fill, rows))
+                found.files += len(rows)
+                if self._clock.monotonic() - logged > PROGRESS_EVERY:
+                    logged = self._clock.monotonic()
+                    log.info("making the index", files=found.files, at=str(where.relative_to(self._layout.root)))
+        finally:
+            for each in noting:
+                await ended(each)
 
-    def _read(self, found: Found) -> Iterator[tuple[Path, list[Glance]]]:
+    def _read(self, found: Found) -> Iterator[tuple[Path, list[Columns]]]:
         """Every file, a part at a time, and where it was."""
-        glances: list[Glance] = []
-        for hour in self._folders(self._layout.files, 4):
+        rows: list[Columns] = []
+        for hour, depth in self._folders(self._layout.files, DEPTH):
+            if depth:
+                continue
             with self._opened(hour) as folder:
-                names = self._fs.names(hour)
-                while part := list(islice(names, self._batch)):
-                    self._look_through(folder, hour, part, glances, found)
-                    if len(glances) >= self._batch:
-                        yield hour, glances
-                        glances = []
-        yield self._layout.files, glances
+                for names in self._fs.names(hour, self._batch):
+                    self._look_through(folder, hour, names, rows, found)
+                    if len(rows) >= self._batch:
+                        yield hour, rows
+                        rows = []
+        yield self._layout.files, rows
 
-    def _folders(self, root: Path, depth: int) -> Iterator[Path]:
-        """The folders of hours, oldest first."""
-        if depth == 0:
-            yield root
-            return
-        with self._opened(root):
-            entries = self._fs.entries(root)
-        for name in sorted(each.name for each in entries if each.kind is Kind.FOLDER):
-            yield from self._folders(root / name, depth - 1)
+    def _folders(self, folder: Path, depth: int) -> Iterator[tuple[Path, int]]:
+        """A folder and those below it, the oldest hour first, each with how many levels lie below it."""
+        yield folder, depth
+        if depth:
+            for name in sorted(each.name for each in self._fs.entries(folder) if each.kind is Kind.FOLDER):
+                yield from self._folders(folder / name, depth - 1)
 
     @contextmanager
     def _opened(self, folder: Path) -> Iterator[int]:
         descriptor = self._fs.open(folder, FOLDER)
         try:
-            # A process that died may have made names that are only in memory yet. What is served once must last. (Where
-            # nothing is written any more, nothing can be promised either, but what is there is served.)
-            health = self._charge.health
-            if health.writable:
-                with health.committing():
-                    self._fs.fsync(descriptor)
             yield descriptor
         finally:
             self._fs.close(descriptor)
 
-    def _look_through(self, folder: int, hour: Path, names: list[str], glances: list[Glance], found: Found) -> None:
-        together, place = set(names), str(hour.relative_to(self._layout.files))
+    def _look_through(self, folder: int, hour: Path, names: list[bytes], rows: list[Columns], found: Found) -> None:
+        # The loop that a million files go through: what it does for each is all that making an index takes.
+        first, end = ids_in(str(hour.relative_to(self._layout.files)))
+        load, described = self._fs.load, set[bytes]()
         for name in names:
-            if name.endswith(ATTRIBUTES_SUFFIX):
-                seen = self._glance(folder, place, name, found)
-                if seen is not None:
-                    glances.append(seen)
-            elif attributes_filename(name) not in together and not self._fs.exists(hour / attributes_filename(name)):
-                found.orphans.append(hour / name)
+            if not name.endswith(_SUFFIX):
+                continue
+            described.add(data := name[: -len(_SUFFIX)])
+            try:
+                seen = glance(load(folder, name, MAX_BYTES))
+            except (CorruptDocument, OSError):
+                self._read_closely(os.fsdecode(name), rows, found)  # it may be a document nevertheless
+                continue
+            file_id, storage_filename = seen.file_id, seen.storage_filename
+            if storage_filename.encode() == data and first <= file_id < end and file_id_of(storage_filename) == file_id:
+                rows.append(of_glance(seen))
+            else:
+                self._read_closely(os.fsdecode(name), rows, found)
+        others = [os.fsdecode(name) for name in names if not (name.endswith(_SUFFIX) or name in described)]
+        found.orphans += [hour / name for name in others if not self._fs.exists(hour / attributes_filename(name))]
 
-    def _glance(self, folder: int, place: str, name: str, found: Found) -> Glance | None:
+    def _read_closely(self, name: str, rows: list[Columns], found: Found) -> None:
         file_id = file_id_in(name)
         if file_id is None:
             found.damaged += 1
             log.error("attributes under a name that is not ours are left alone", name=name)
-            return None
-        try:
-            seen = glance(self._fs.load(folder, name, MAX_BYTES))
-            if (seen.file_id, seen.storage_filename) == (file_id, data_filename(name)) and folder_of(file_id) == place:
-                return seen
-        except (CorruptDocument, OSError):
-            pass  # read more closely, it may be a document nevertheless
-        return self._read_closely(file_id, name, found)
-
-    def _read_closely(self, file_id: FileId, name: str, found: Found) -> Glance | None:
+            return
         try:
             document = self._documents.read(file_id, data_filename(name))
         except FileDamaged:
@@ -171,8 +199,7 @@ class Rebuild:
         except FileNotFoundError:
             log.warning("attributes vanished while they were read", name=name)
         else:
-            return glance_of(document)
-        return None
+            rows.append(of_document(document))
 
     def _look_again(self, found: Found) -> None:
         """An upload that was committed meanwhile had its data in place for a moment before its attributes."""

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from services.model.files import FileStatus
 from services.storage.domain.documents import Document, decode, encode
-from services.storage.domain.glance import glance, glance_of
+from services.storage.domain.glance import glance
 from services.storage.domain.seal import CorruptDocument, seal
+from services.storage.store.rows import of_document, of_glance
 from tests.unit.storage.samples import attributes, moments
 
 TEXT = encode(Document(attributes(description="Опись"), "x.pdf"))
@@ -26,7 +27,7 @@ def test_a_glance_sees_what_reading_the_whole_document_gives(
         metadata={"uploaded_at": "nested", "a": [1, {"size": 2}]},
     )  # fmt: skip
     text = encode(Document(file, "Опись \U0001f4c4.pdf", unknown={"holds": ["court"]}))
-    assert glance(text) == glance_of(decode(text))
+    assert of_glance(glance(text)) == of_document(decode(text))
 
 
 @given(st.integers(0, len(TEXT) * 8 - 1))

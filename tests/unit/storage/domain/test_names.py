@@ -14,6 +14,7 @@ from services.storage.domain.names import (
     data_filename,
     file_id_in,
     folder_of,
+    ids_in,
     storage_filename,
 )
 from tests.unit.storage.samples import FILE_ID, OTHER_ID
@@ -91,6 +92,24 @@ def test_foreign_names_have_no_id(name: str) -> None:
 
 def test_the_folder_is_the_hour_inside_the_id() -> None:
     assert folder_of(FILE_ID) == "2026/11/21/03"
+
+
+@given(st.integers(0, 253_402_300_799_999), st.integers(-3_600_000, 3_600_000))
+def test_ids_of_an_hour_lie_between_its_bounds_and_no_others(milliseconds: int, apart: int) -> None:
+    def id_at(moment: int) -> FileId:
+        text = f"{min(max(moment, 0), 253_402_300_799_999):012x}"
+        return FileId(f"{text[:8]}-{text[8:]}-7000-8293-a3283c33ca50")
+
+    folder, other = folder_of(id_at(milliseconds)), id_at(milliseconds + apart)
+    first, end = ids_in(folder)
+    assert first <= id_at(milliseconds) < end
+    assert (first <= other < end) == (folder_of(other) == folder)
+
+
+@pytest.mark.parametrize("folder", ["", "lost", "2026/11/21", "2026/1/21/03", "2026/11/21/24", "1969/12/31/23"])
+def test_no_id_lies_in_a_folder_that_is_none_of_an_hour(folder: str) -> None:
+    first, end = ids_in(folder)
+    assert not first <= FILE_ID < end
 
 
 def test_an_id_beyond_the_year_9999_has_no_folder() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import shutil
 import sqlite3
@@ -14,17 +15,18 @@ import pytest
 
 from services.model.errors import FileDamaged, NotFound, StorageUnavailable
 from services.model.files import FileStatus
-from services.model.ids import ElementUuid
+from services.model.ids import ElementUuid, FileId
 from services.model.paging import PageRequest
 from services.storage.domain.documents import Document
-from services.storage.domain.glance import glance_of
+from services.storage.domain.names import folder_of
 from services.storage.domain.seal import seal
 from services.storage.store.cursors import Position
 from services.storage.store.documents import DocumentFiles
 from services.storage.store.element import Element
+from services.storage.store.fs import FileSystem
 from services.storage.store.index import Index, IndexFailed, known_element
 from services.storage.store.rebuild import Rebuild
-from services.storage.store.rows import TOGETHER
+from services.storage.store.rows import TOGETHER, of_document
 from tests.doubles.clock import FakeClock
 from tests.doubles.documents import new_id
 from tests.support.storage_store import content_of, opened, store, tree
@@ -35,6 +37,31 @@ UUID = ElementUuid("9a09e694-c28b-424f-84ed-ec496ad78734")
 
 def document(**changes: object) -> Document:
     return Document(attributes(**changes), "x.pdf")
+
+
+DAYS = [FILE_ID, FileId("01a20000-0000-7000-8000-000000000000"), FileId("01a30000-0000-7000-8000-000000000000")]
+
+
+class Unsynced(FileSystem):
+    """Notes which folders below a root are synced; one of them fails."""
+
+    def __init__(self, root: Path) -> None:
+        self._root, self._open = root, dict[int, Path]()
+        self.synced = set[Path]()
+        self.failing = ""
+
+    def open(self, path: Path, flags: int) -> int:
+        descriptor = super().open(path, flags)
+        self._open[descriptor] = path
+        return descriptor
+
+    def fsync(self, descriptor: int) -> None:
+        path = self._open[descriptor]
+        if path.is_relative_to(self._root):
+            self.synced.add(path.relative_to(self._root))
+            if self.failing and path.match(self.failing):
+                raise OSError(errno.EIO, "broken")
+        super().fsync(descriptor)
 
 
 async def listed(element: Element) -> list[str]:
@@ -252,6 +279,10 @@ async def test_attributes_that_were_put_beside_another_file_are_not_believed(tmp
         mine.write_bytes(other.read_bytes())
         with pytest.raises(FileDamaged):
             await element.files.find(FILE_ID)
+    async with opened(tmp_path, index_dir=tmp_path / "new", indexed=False) as element:
+        found = await element.rebuild()
+        assert found
+        assert (found.files, found.damaged) == (1, 1)
 
 
 async def test_orphans_and_foreign_things_are_left_alone(tmp_path: Path) -> None:
@@ -270,6 +301,36 @@ async def test_orphans_and_foreign_things_are_left_alone(tmp_path: Path) -> None
         with pytest.raises(NotFound):
             await element.files.find(OTHER_ID)
     assert tree(tmp_path / "data/files") == before
+
+
+async def test_what_lies_in_the_folder_of_another_hour_is_not_found(tmp_path: Path) -> None:
+    async with opened(tmp_path) as element:
+        await store(element.files, attributes(), b"old")
+    [path] = (tmp_path / "data/files").rglob("*.attr.json")
+    other = path.parent.with_name("04")
+    other.mkdir()
+    for each in path.parent.iterdir():
+        each.rename(other / each.name)
+    async with opened(tmp_path, index_dir=tmp_path / "new", indexed=False) as element:
+        found = await element.rebuild()
+        assert found
+        assert (found.files, found.damaged, found.orphans) == (0, 0, [])
+
+
+async def test_no_folder_is_served_from_that_could_not_be_made_durable(tmp_path: Path) -> None:
+    async with opened(tmp_path) as element:
+        hours = {folder_of((await store(element.files, attributes(file_id=each), b"x")).file_id) for each in DAYS}
+    disk = Unsynced(tmp_path / "data/files")
+    async with opened(tmp_path, index_dir=tmp_path / "new", indexed=False, fs=disk) as element:
+        disk.synced.clear()
+        await element.rebuild()
+        assert {str(each) for each in disk.synced} >= {*hours, *(str(Path(each).parent) for each in hours), "."}
+    async with opened(tmp_path, index_dir=tmp_path / "newer", indexed=False, fs=disk) as element:
+        disk.failing = min(hours)
+        with pytest.raises(StorageUnavailable):
+            await element.rebuild()
+        assert not element._parts.index.complete
+        assert not element.files.writable
 
 
 async def test_an_orphan_is_not_overwritten_by_an_upload_of_the_same_name(tmp_path: Path) -> None:
@@ -318,7 +379,7 @@ def test_what_went_while_the_index_is_made_is_not_brought_back(tmp_path: Path) -
         generation = index.clear()
         index.put([], gone=[FILE_ID])
         documents = [Document(attributes(file_id=each), "x.pdf") for each in (FILE_ID, OTHER_ID)]
-        index.fill(map(glance_of, documents))  # read a moment before
+        index.fill([*map(of_document, documents)])  # read a moment before
         index.rebuilt(generation)
         assert index.get(FILE_ID) is None
         assert index.get(OTHER_ID) is not None
@@ -337,7 +398,7 @@ def test_any_number_of_files_is_noted_at_once(tmp_path: Path) -> None:
     with contextlib.closing(Index(tmp_path)) as index:
         generation = index.clear()
         for some in (files, older, later):
-            index.fill(map(glance_of, some))
+            index.fill([*map(of_document, some)])
         index.rebuilt(generation)
         assert index.usage.files == {FileStatus.ACTIVE: count - len(later), FileStatus.DELETED: len(later)}
         assert index.usage.used == sum(range(count))
