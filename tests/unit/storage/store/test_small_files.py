@@ -5,6 +5,7 @@ The batch is handed to a thread by hand: which files share one is otherwise a ma
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import hashlib
 import random
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from services.model.errors import ArtStoreError, ChecksumMismatch, Conflict, StorageFull, StorageUnavailable
+from services.model.errors import ArtStoreError, ChecksumMismatch, Conflict, NotFound, StorageFull, StorageUnavailable
 from services.model.files import FileAttributes
 from services.model.ids import FileId
 from services.storage.domain.names import ATTRIBUTES_SUFFIX
@@ -228,3 +229,21 @@ async def test_a_file_of_a_revision_of_its_own_is_recovered_too(tmp_path: Path) 
         decided = attributes(size=1, sha256=sha256, revision=7)
         stored = await element.files.store(Whole(FILE_ID, content, lambda _: decided))
         assert stored == replace(decided, epoch=stored.epoch)
+
+
+async def test_a_file_that_somebody_is_busy_with_waits_and_keeps_no_other_waiting(tmp_path: Path) -> None:
+    def whole(file_id: FileId) -> Whole:
+        return Whole(file_id, b"x", lambda sha256: attributes(file_id=file_id, size=1, sha256=sha256))
+
+    async with opened(tmp_path) as element:
+        async with element.files.locks.hold(FILE_ID):
+            storing = asyncio.create_task(element.files.store_all([whole(FILE_ID), whole(LATER_ID)]))
+            async with asyncio.timeout(30):
+                while element.files.usage().used == 0:  # noqa: ASYNC110 - nobody tells
+                    await asyncio.sleep(0.005)
+            assert (await element.files.find(LATER_ID)).attributes.size == 1
+            with pytest.raises(NotFound):
+                await element.files.find(FILE_ID)
+            assert not storing.done()
+        assert all(isinstance(each, FileAttributes) for each in await storing)
+        assert (await element.files.find(FILE_ID)).attributes.size == 1
