@@ -18,7 +18,7 @@ from services.model.errors import (
     StorageUnavailable,
     ValidationFailed,
 )
-from services.model.files import DEFAULT_TTL, MAX_TTL, NewFile, RetentionPolicy, unique
+from services.model.files import DEFAULT_TTL, MAX_TTL, FileAttributes, NewFile, RetentionPolicy, unique
 from services.model.ids import FileId
 
 _DAY = timedelta(days=1)
@@ -54,6 +54,16 @@ def prepared(new_file: NewFile, file_id: FileId) -> NewFile:
         if ttl % _DAY or not _DAY <= ttl <= MAX_TTL:
             raise ValidationFailed.of("ttl_days", f"must be a whole number of days, 1 to {MAX_TTL.days}")
     return replace(new_file, ttl=ttl, tags=unique(new_file.tags), file_id=new_file.file_id or file_id)
+
+
+def require_the_same(file: FileAttributes, asked: FileId | None) -> FileAttributes:
+    """`file`, which an element has answered: no element may write another document's row.
+
+    Raises `InternalError` where it is not the one that it was asked for.
+    """
+    if file.file_id != asked:
+        raise InternalError("the storage element answered for another document")
+    return file
 
 
 def may_be_kept(refusal: ArtStoreError) -> bool:

@@ -76,6 +76,8 @@ class Operation:
     """What came of it, once it has succeeded; JSON."""
     failure: OperationFailure | None = None
     cancel_requested: bool = False
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    """What was asked for; JSON."""
 
     @property
     def ended(self) -> bool:

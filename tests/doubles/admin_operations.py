@@ -34,7 +34,8 @@ class MemoryOperations:
         for each in await self.open():
             if (each.element_id, each.kind) == (order.element_id, order.kind):
                 return each, False
-        made = Operation(OperationId(str(uuid4())), order.kind, order.element_id, OperationState.PENDING, order.by, now)
+        ident, state = OperationId(str(uuid4())), OperationState.PENDING
+        made = Operation(ident, order.kind, order.element_id, state, order.by, now, arguments=order.arguments)
         self.tasks[made.id] = Task(made, order.arguments)
         return made, True
 
@@ -69,7 +70,7 @@ class MemoryOperations:
         task = self.tasks.get(operation_id)
         if task is not None and not task.operation.ended:
             operation = replace(task.operation, progress=progress)
-            self.tasks[operation_id] = replace(task, operation=operation, memory=memory)
+            self.tasks[operation_id] = replace(task, operation=operation, memory=memory, attempts=0)
 
     async def finish(
         self,
@@ -94,9 +95,9 @@ class MemoryOperations:
         self.tasks[operation_id] = replace(task, operation=replace(task.operation, cancel_requested=True))
         return True
 
-    async def last(self, kind: OperationKind) -> Mapping[ElementId, Operation]:
-        ordered = sorted(self._all(), key=lambda each: each.created_at)
-        return {each.element_id: each for each in ordered if each.kind is kind}
+    async def last(self, kind: OperationKind, element_id: ElementId | None = None) -> Mapping[ElementId, Operation]:
+        wanted = [each for each in self._all() if each.kind is kind and element_id in (None, each.element_id)]
+        return {each.element_id: each for each in sorted(wanted, key=lambda each: each.created_at)}
 
     async def prune(self, before: datetime) -> int:
         old = [each.id for each in self._all() if each.finished_at is not None and each.finished_at < before]

@@ -77,6 +77,8 @@ class FakeElement:
         """What is answered although the small document is kept."""
         self.cancelled = 0
         """Uploads that were left without a commit."""
+        self.answers: FileAttributes | None = None
+        """What is answered instead of the truth."""
 
     @asynccontextmanager
     async def upload(self, new_file: NewFile, *, on_behalf_of: Identity | None) -> AsyncIterator[FakeUpload]:
@@ -112,13 +114,13 @@ class FakeElement:
         file = self._found(file_id)
         changed = replace(file, description=change.description or file.description, revision=file.revision + 1)
         self.files[file_id] = (changed, self.files[file_id][1])
-        return changed
+        return self.answers or changed
 
     async def delete(self, file_id: FileId, expected_revision: int, *, on_behalf_of: Identity | None) -> FileAttributes:
         file = self._found(file_id)
         deleted = replace(file, status=FileStatus.DELETED, revision=file.revision + 1)
         self.files[file_id] = (deleted, b"")
-        return deleted
+        return self.answers or deleted
 
     def _found(self, file_id: FileId) -> FileAttributes:
         if self.refuses_change:
@@ -163,7 +165,7 @@ class FakeUpload:
         )
         element.files[file.file_id] = (file, content)
         self.committed = True
-        return file
+        return element.answers or file
 
 
 class FakeElements:

@@ -13,7 +13,7 @@ from services.model.maintenance import Finding, ReconcileReport, ScrubReport
 from services.model.operations import Operation, OperationKind, OperationState
 
 MOST_ATTEMPTS = 5
-"""How often one is taken up again before it counts as failed: it may be what ends the process."""
+"""How often one is taken up without getting further before it counts as failed: it may be what ends the process."""
 ANOTHER_TRY = timedelta(minutes=1)
 """Pause after a periodic sync that failed for a reason that may pass."""
 FINDINGS = 100
@@ -42,7 +42,14 @@ class Task:
     memory: Mapping[str, Any] = field(default_factory=dict)
     """Where an earlier attempt stood; empty for the first one. JSON."""
     attempts: int = 0
-    """How often it was taken up, this time included."""
+    """How often it was taken up since it last got on, this time included."""
+
+
+def covers(running: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
+    """Whether what runs with some arguments does all that others ask for: force is more than none, quick is less."""
+    forced = bool(running.get("force")) or not asked.get("force")
+    whole = not running.get("quick") or bool(asked.get("quick"))
+    return forced and whole
 
 
 def report_as_json(report: ReconcileReport) -> dict[str, Any]:

@@ -144,7 +144,7 @@ class OperationStore(Protocol):
         """Whoever does it shall stop; False if it is over or gone."""
         ...
 
-    async def last(self, kind: OperationKind) -> Mapping[ElementId, Operation]:
+    async def last(self, kind: OperationKind, element_id: ElementId | None = None) -> Mapping[ElementId, Operation]:
         """The last operation of a kind on each element."""
         ...
 

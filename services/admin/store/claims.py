@@ -1,6 +1,7 @@
 """Which replica does what: advisory locks, all of a process on one connection.
 
-A replica that dies loses its connection, and with it every claim at once, without waiting for a clock.
+A process that dies loses its connection, and with it every claim at once, without waiting for a clock; one whose host
+dies or is cut off, within 15 seconds.
 """
 
 from __future__ import annotations
@@ -12,7 +13,12 @@ from typing import Self
 
 import asyncpg
 
-from services.admin.store.database import COMMAND_TIMEOUT, CONNECT_TIMEOUT, unavailable_when_away
+from services.admin.store.database import (
+    COMMAND_TIMEOUT,
+    CONNECT_TIMEOUT,
+    LOCKS_END_WITH_THEIR_HOST,
+    unavailable_when_away,
+)
 from services.admin.store.leases import key_of
 
 _TRY = "SELECT name, pg_try_advisory_lock(key) AS held FROM unnest($1::text[], $2::bigint[]) AS t (name, key)"
@@ -57,7 +63,7 @@ class PostgresClaims:
                 self._dsn,
                 timeout=CONNECT_TIMEOUT,
                 command_timeout=COMMAND_TIMEOUT,
-                server_settings={"application_name": "artstore-claims"},
+                server_settings={"application_name": "artstore-claims", **LOCKS_END_WITH_THEIR_HOST},
             )
         return self._connection
 

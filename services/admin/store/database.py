@@ -15,6 +15,13 @@ from services.chassis import telemetry
 from services.chassis.logs import get_logger
 from services.model.errors import ServiceUnavailable
 
+LOCKS_END_WITH_THEIR_HOST = {
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "2",
+}
+"""Session settings where advisory locks are held: a host that is gone without a word is noticed within 15 seconds, not
+within the two hours that operating systems take. Without meaning for a unix socket."""
 CONNECT_TIMEOUT = 2.0
 """Seconds for a new connection."""
 ACQUIRE_TIMEOUT = 3.0

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 
-from services.admin.store.database import CONNECT_TIMEOUT, unavailable_when_away
+from services.admin.store.database import CONNECT_TIMEOUT, LOCKS_END_WITH_THEIR_HOST, unavailable_when_away
 
 
 class PostgresLeases:
@@ -22,7 +22,9 @@ class PostgresLeases:
     async def hold(self, name: str) -> AsyncIterator[bool]:
         with unavailable_when_away():
             connection = await asyncpg.connect(
-                self._dsn, timeout=CONNECT_TIMEOUT, server_settings={"application_name": f"artstore-lease-{name}"}
+                self._dsn,
+                timeout=CONNECT_TIMEOUT,
+                server_settings={"application_name": f"artstore-lease-{name}", **LOCKS_END_WITH_THEIR_HOST},
             )
         try:
             with unavailable_when_away():

@@ -48,8 +48,10 @@ UPDATE admin.operations
 SET state = 'running', attempts = attempts + 1, started_at = coalesce(started_at, $2)
 WHERE operation_id = $1 AND {_OPEN} RETURNING *
 """  # noqa: S608 - constants
+# It gets on: it is not what ends the process, however often that is restarted before its end.
 _NOTE = f"""
-UPDATE admin.operations SET done = $2, total = $3, unit = $4, memory = $5 WHERE operation_id = $1 AND {_OPEN}
+UPDATE admin.operations SET done = $2, total = $3, unit = $4, memory = $5, attempts = 0
+WHERE operation_id = $1 AND {_OPEN}
 """  # noqa: S608 - constants
 _FINISH = f"""
 UPDATE admin.operations
@@ -58,7 +60,8 @@ WHERE operation_id = $1 AND {_OPEN} RETURNING *
 """  # noqa: S608 - constants
 _CANCEL = f"UPDATE admin.operations SET cancel_requested = true WHERE operation_id = $1 AND {_OPEN}"  # noqa: S608 - constants
 _LAST = """
-SELECT DISTINCT ON (element_id) * FROM admin.operations WHERE kind = $1 ORDER BY element_id, created_at DESC
+SELECT DISTINCT ON (element_id) * FROM admin.operations
+WHERE kind = $1 AND ($2::uuid IS NULL OR element_id = $2) ORDER BY element_id, created_at DESC
 """
 _PRUNE = "DELETE FROM admin.operations WHERE finished_at < $1"
 
@@ -119,8 +122,8 @@ class PostgresOperations:
     async def request_cancel(self, operation_id: OperationId) -> bool:
         return await self._database.execute(_CANCEL, operation_id) == 1
 
-    async def last(self, kind: OperationKind) -> Mapping[ElementId, Operation]:
-        found = map(_operation, await self._database.rows(_LAST, kind))
+    async def last(self, kind: OperationKind, element_id: ElementId | None = None) -> Mapping[ElementId, Operation]:
+        found = map(_operation, await self._database.rows(_LAST, kind, element_id))
         return {each.element_id: each for each in found}
 
     async def prune(self, before: datetime) -> int:
@@ -142,4 +145,5 @@ def _operation(row: asyncpg.Record) -> Operation:
         result=row["result"],
         failure=OperationFailure(ErrorCode(row["error_code"]), row["error_message"]) if failed else None,
         cancel_requested=row["cancel_requested"],
+        arguments=row["arguments"],
     )

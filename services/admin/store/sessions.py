@@ -47,10 +47,8 @@ _END_REUSED = """
 DELETE FROM admin.refresh_tokens
 WHERE family = (SELECT family FROM admin.refresh_tokens WHERE token_sha256 = $1 AND used_at IS NOT NULL)
 """
-_END = """
-DELETE FROM admin.refresh_tokens
-WHERE family = (SELECT family FROM admin.refresh_tokens WHERE token_sha256 = $1)
-"""
+_LOCK_FAMILY = "SELECT family FROM admin.refresh_tokens WHERE token_sha256 = $1 FOR UPDATE"
+_END_FAMILY = "DELETE FROM admin.refresh_tokens WHERE family = $1"
 
 
 class PostgresLoginGuard:
@@ -106,7 +104,16 @@ class PostgresSessions:
         return (str(row["user_id"]), row["expires_at"]) if row else None
 
     async def end(self, token_sha256: bytes) -> bool:
-        return await self._database.execute(_END, token_sha256) > 0
+        async def work(connection: Connection) -> bool:
+            async with connection.transaction():
+                # Waits for a refresh under way; the second statement then sees the successor that it has left.
+                family = await connection.fetchval(_LOCK_FAMILY, token_sha256)
+                if family is None:
+                    return False
+                await connection.execute(_END_FAMILY, family)
+                return True
+
+        return await self._database.run(work)
 
     async def prune(self, now: datetime) -> int:
         return await self._database.execute("DELETE FROM admin.refresh_tokens WHERE expires_at <= $1", now)

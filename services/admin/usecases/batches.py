@@ -43,13 +43,17 @@ class Batches(Generic[Item, Done]):
         if len(self._lanes) < LANES:
             lane = asyncio.create_task(self._work_off())
             self._lanes.add(lane)
-            lane.add_done_callback(self._lanes.discard)
         return await waiting.done
 
     async def _work_off(self) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
-            await self._do(batch)
+        try:
+            while self._waiting:
+                batch, self._waiting = self._waiting[:MOST], self._waiting[MOST:]
+                await self._do(batch)
+        finally:
+            # Here, not in a callback later: who comes in between must not take this lane for one that works.
+            if (lane := asyncio.current_task()) is not None:
+                self._lanes.discard(lane)
 
     async def _do(self, batch: Sequence[_Waiting[Item, Done]]) -> None:
         try:

@@ -57,7 +57,8 @@ class CheckPassword:
     async def __call__(self, username: str, password: str, code: str | None = None) -> AdminUser:
         """Return the user, who is active. Raises `Unauthorized`, `AccountLocked`, `RateLimited`.
 
-        `code`: of his second factor, looked at where he has one; None: the password is enough.
+        `code`: of his second factor, looked at where he has one; None: the password is enough. Who has one is forgiven
+        earlier failures only with a code: else a known password would make room for guessing codes without end.
         """
         name = username.lower()
         if not name or len(name) > MAX_NAME or "\0" in name:
@@ -80,8 +81,10 @@ class CheckPassword:
         if user is None or not right or user.status is not UserStatus.ACTIVE:
             log.warning("a login was refused", username=name, known=user is not None)
             raise Unauthorized(WRONG)
-        if code is not None and user.totp_enabled:
-            await self._require(user, code)
+        if user.totp_enabled and code is None:
+            return user
+        if user.totp_enabled:
+            await self._require(user, code or "")
         await self._guard.forgive(name)
         return user
 

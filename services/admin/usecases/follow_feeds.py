@@ -101,7 +101,7 @@ class FollowFeed:
             await self._start(OperationKind.SYNC, record.element_id, {}, by=ITSELF)
 
     async def _have_it_synced(self, record: ElementRecord) -> None:
-        last = (await self._operations.last(OperationKind.SYNC)).get(record.element_id)
+        last = (await self._operations.last(OperationKind.SYNC, record.element_id)).get(record.element_id)
         if due(last, self._clock.now(), WITHOUT_FEED):
             with suppress(NotFound):
                 await self._start(OperationKind.SYNC, record.element_id, {}, by=ITSELF)

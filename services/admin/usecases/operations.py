@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from services.admin.domain.operations import ITSELF, Order, due
+from services.admin.domain.operations import ITSELF, Order, covers, due
 from services.admin.domain.places import Place, page_of, read_place
 from services.admin.ports import ElementStore, OperationStore
 from services.chassis.caller import Identity
@@ -46,7 +46,7 @@ class StartOperation:
     async def __call__(
         self, kind: OperationKind, element_id: ElementId, arguments: Mapping[str, Any], *, by: str
     ) -> tuple[Operation, bool]:
-        """The operation, and whether it is new. Raises `NotFound`."""
+        """The operation, and whether it is new. Raises `NotFound`; `Conflict` where one runs that does less."""
         if await self._elements.get(element_id) is None:
             raise NotFound("there is no such storage element")
         order = Order(kind, element_id, by, arguments)
@@ -54,6 +54,8 @@ class StartOperation:
         if created:
             log.warning("audit: an operation was started", by=by, kind=kind, element_id=element_id,
                         operation=operation.id, arguments=dict(arguments))  # fmt: skip
+        elif not covers(operation.arguments, arguments):
+            raise Conflict("the same runs already, but without what is asked for: wait for its end, or cancel it")
         self._nudge()
         return operation, created
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from services.admin.domain.users import AdminUser
 from services.admin.ports import AccountStore, Passwords, UserStore
 from services.admin.usecases.check_password import CheckPassword
 from services.chassis.caller import Identity
 from services.chassis.logs import get_logger
 from services.model.clock import Clock
-from services.model.errors import Forbidden, raise_for
+from services.model.errors import Conflict, Forbidden, raise_for
 from services.model.identity import Self, in_order
 
 log = get_logger(__name__)
@@ -41,7 +42,10 @@ class ChangePassword:
         self._passwords = passwords
 
     async def __call__(self, current: str, new: str, *, by: Identity) -> None:
-        """Raises `ValidationFailed`, `Unauthorized`, `AccountLocked`, `RateLimited`, `Forbidden` for an account."""
+        """Raises `ValidationFailed`, `Unauthorized`, `AccountLocked`, `RateLimited`, `Forbidden` for an account.
+
+        `Conflict` where somebody else has changed it since it was looked at.
+        """
         if await self._accounts.find(by.subject):
             raise Forbidden("a service account has no password; its secret is rotated")
         if await self._users.find(by.subject) is None:
@@ -49,5 +53,11 @@ class ChangePassword:
         raise_for(self._passwords.problems(new, by.subject, "new_password"))
         user = await self._check(by.subject, current)
         hashed = await self._passwords.hash(new)
-        await self._users.change(user.id, lambda user, _: replace(user, password_hash=hashed))
+
+        def changed(present: AdminUser, _: object) -> AdminUser:
+            if present.password_hash != user.password_hash:
+                raise Conflict("the password was changed by somebody else meanwhile")
+            return replace(present, password_hash=hashed)
+
+        await self._users.change(user.id, changed)
         log.info("a user changed his password", username=user.username)

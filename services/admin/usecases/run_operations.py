@@ -129,7 +129,7 @@ class RunOperations:
     async def _outcome(self, task: Task) -> tuple[Mapping[str, Any] | None, OperationFailure | None]:
         operation = task.operation
         if task.attempts > MOST_ATTEMPTS:
-            why = f"it was interrupted {MOST_ATTEMPTS} times by the end of the process that did it"
+            why = f"it was begun {MOST_ATTEMPTS} times and got no further: the process that did it ended, or its store"
             return None, OperationFailure(ErrorCode.INTERNAL_ERROR, why)
         if task.attempts > 1:
             log.warning("an interrupted operation goes on", operation=operation.id, attempt=task.attempts)

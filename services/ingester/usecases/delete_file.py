@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from services.chassis.caller import Identity
+from services.ingester.domain import require_the_same
 from services.ingester.ports import Directory, Elements
 from services.ingester.usecases.finishing import to_the_end
 from services.model.elements import ElementAddress
@@ -32,4 +33,4 @@ class DeleteFile:
         self, element: ElementAddress, file_id: FileId, expected_revision: int, by: Identity
     ) -> FileAttributes:
         file = await self._elements.client(element).delete(file_id, expected_revision, on_behalf_of=by)
-        return await self._directory.register_file(element.element_id, file)
+        return await self._directory.register_file(element.element_id, require_the_same(file, file_id))

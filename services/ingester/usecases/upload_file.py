@@ -8,12 +8,20 @@ from functools import partial
 
 from services.chassis.caller import Identity
 from services.chassis.logs import get_logger
-from services.ingester.domain import SMALL, another_may_take_it, answer_to, is_a_failure, may_be_kept, prepared
+from services.ingester.domain import (
+    SMALL,
+    another_may_take_it,
+    answer_to,
+    is_a_failure,
+    may_be_kept,
+    prepared,
+    require_the_same,
+)
 from services.ingester.ports import Directory, Elements, ElementUpload, Incoming
 from services.ingester.usecases.finishing import to_the_end
 from services.ingester.usecases.read_ahead import continued, read_ahead
 from services.model.elements import ElementAddress
-from services.model.errors import ArtStoreError, NotFound, ServiceUnavailable, StorageUnavailable
+from services.model.errors import ArtStoreError, DeadlineExceeded, NotFound, ServiceUnavailable, StorageUnavailable
 from services.model.files import FileAttributes, NewFile, UploadCommit
 from services.model.ids import FileId
 
@@ -49,8 +57,7 @@ class UploadFile:
         if beginning.whole:
             return await to_the_end(self._store(new_file, beginning.frames, document.commit, candidates, by))
         async with self._accepted(new_file, candidates, by) as (element, upload):
-            async with self._blamed(element):
-                await upload.send(continued(beginning, chunks))
+            await self._send(element, upload, continued(beginning, chunks))
             return await to_the_end(self._keep(new_file, element, upload, document.commit))
 
     async def _candidates(self, new_file: NewFile, repeated: FileId | None, by: Identity) -> Sequence[ElementAddress]:
@@ -82,7 +89,7 @@ class UploadFile:
                     raise _not_confirmed(new_file, refusal) from refusal
                 await self._passed_over(element, refusal, refusals)
             else:
-                return await self._registered(element, file)
+                return await self._registered(element, require_the_same(file, new_file.file_id))
         raise answer_to(refusals)
 
     @asynccontextmanager
@@ -113,6 +120,16 @@ class UploadFile:
         refusals.append(refusal)
         await self._blame(element, refusal)
 
+    async def _send(self, element: ElementAddress, upload: ElementUpload, chunks: AsyncIterator[bytes]) -> None:
+        """All chunks. That they come too late is no fault of the element, whose own lateness has another name."""
+        try:
+            await upload.send(chunks)
+        except DeadlineExceeded:
+            raise
+        except ArtStoreError as refusal:
+            await self._blame(element, refusal)
+            raise
+
     @asynccontextmanager
     async def _blamed(self, element: ElementAddress) -> AsyncIterator[None]:
         """Whatever the element fails with inside is reported."""
@@ -135,7 +152,7 @@ class UploadFile:
                 file = await upload.commit(commit)
         except StorageUnavailable as error:
             raise _not_confirmed(new_file, error) from error
-        return await self._registered(element, file)
+        return await self._registered(element, require_the_same(file, new_file.file_id))
 
     async def _registered(self, element: ElementAddress, file: FileAttributes) -> FileAttributes:
         try:

@@ -31,6 +31,15 @@ def require_served(file: FileAttributes, now: datetime) -> None:
         raise error(message)
 
 
+def require_the_same(served: FileAttributes, registered: FileAttributes) -> None:
+    """Raise `FileDamaged` unless an element serves the content that was registered: content never changes.
+
+    An element vouches for its bytes with attributes of its own; this holds against whoever has rewritten both.
+    """
+    if any(getattr(served, name) != getattr(registered, name) for name in ("file_id", "size", "sha256")):
+        raise FileDamaged("the document's content is another one than was stored, and is not served")
+
+
 def require_within(wanted: ByteRange | None, size: int) -> None:
     """Raise `RangeNotSatisfiable` unless all wanted bytes exist in a document of `size` bytes."""
     if wanted is not None and wanted.last >= size:

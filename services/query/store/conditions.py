@@ -51,14 +51,13 @@ def contains(text: str) -> str:
 
 
 def full_text(conditions: Conditions, query: str) -> str:
-    """The query of a full-text search: a word counts as Russian or as English would have it.
+    """The query of a full-text search. The Russian configuration stems English words as the English one does.
 
-    What joins words is a space here, as it is in the index; a minus before a word and quotes keep their meaning.
+    What joins words is a space here, as it is in the index; a minus before a word and quotes keep their meaning: with a
+    second configuration, which knows a word in one form only, a minus would exclude that form and no other.
     """
     words = conditions.value(_JOINTS.sub(" ", query.replace("_", " ")), "text")
-    return (
-        f"(websearch_to_tsquery('pg_catalog.russian', {words}) || websearch_to_tsquery('pg_catalog.english', {words}))"
-    )
+    return f"websearch_to_tsquery('pg_catalog.russian', {words})"
 
 
 def _texts(conditions: Conditions, request: SearchRequest) -> None:

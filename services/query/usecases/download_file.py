@@ -8,10 +8,18 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from services.chassis.caller import Identity
 from services.chassis.logs import get_logger
 from services.model.clock import Clock
-from services.model.errors import ArtStoreError, FileMissing, NotFound, ServiceUnavailable, StorageUnavailable
+from services.model.errors import (
+    ArtStoreError,
+    FileDeleted,
+    FileExpired,
+    FileMissing,
+    NotFound,
+    ServiceUnavailable,
+    StorageUnavailable,
+)
 from services.model.files import ByteRange
 from services.model.ids import FileId
-from services.query.domain.serving import require_served, require_within
+from services.query.domain.serving import require_served, require_the_same, require_within
 from services.query.ports import ElementDownload, Elements, Registry, Repairs
 
 log = get_logger(__name__)
@@ -30,7 +38,7 @@ class DownloadFile:
     async def __call__(
         self, file_id: FileId, wanted: ByteRange | None, *, by: Identity
     ) -> AsyncIterator[ElementDownload]:
-        """Entered once the element has begun. `wanted` None: the whole document.
+        """Entered once the element has begun, and what it has is what was registered. `wanted` None: the whole.
 
         Raises `NotFound`, `FileDeleted`, `FileExpired`, `FileMissing`, `FileDamaged`, `RangeNotSatisfiable` before
         the element is asked; `StorageUnavailable` when it is not reached.
@@ -44,13 +52,14 @@ class DownloadFile:
             opening = self._elements.client(record.element).download(file_id, wanted, on_behalf_of=by)
             try:
                 download = await stack.enter_async_context(opening)
-            except NotFound:
+            except (NotFound, FileDeleted, FileExpired):
                 raise await self._lost(file_id, by) from None
+            require_the_same(download.file, record.file)
             yield download
 
     async def _lost(self, file_id: FileId, by: Identity) -> ArtStoreError:
         """What to answer for a document that the registry knows and its element does not."""
-        log.warning("the element does not know a registered document", file_id=file_id)
+        log.warning("the element does not have a registered document any more", file_id=file_id)
         try:
             require_served(await self._repairs.mark_missing(file_id, on_behalf_of=by), self._clock.now())
         except ServiceUnavailable:

@@ -69,8 +69,18 @@ async def test_who_takes_it_up_again_knows_where_it_stood(operations: OperationS
     await operations.note(one.id, Progress(5, 10), {"cursor": "x"})
     again = await operations.take(one.id, LATER)
     assert again is not None
-    assert (again.attempts, again.memory, again.operation.started_at) == (2, {"cursor": "x"}, NOW)
+    assert (again.memory, again.operation.started_at) == ({"cursor": "x"}, NOW)
     assert again.operation.progress == Progress(5, 10, "files")
+    assert again.operation.arguments == {"force": True}
+
+
+async def test_only_attempts_without_progress_are_counted(operations: OperationStore) -> None:
+    one = await started(operations)
+    attempts = [task.attempts for _ in range(3) if (task := await operations.take(one.id, NOW))]
+    await operations.note(one.id, Progress(5, 10), {})
+    after = await operations.take(one.id, NOW)
+    assert after is not None
+    assert (attempts, after.attempts) == ([1, 2, 3], 1)
 
 
 @pytest.mark.parametrize(
@@ -133,6 +143,13 @@ async def test_the_last_of_a_kind_on_each_element_is_known(operations: Operation
     other = await started(operations, OTHER)
     await started(operations, OTHER, RECONCILE)
     assert await operations.last(SYNC) == {ONE: second, OTHER: other}
+
+
+async def test_the_last_on_one_element_is_known_without_the_others(operations: OperationStore) -> None:
+    for element in (ONE, OTHER):
+        await operations.start(Order(SYNC, element, "admin"), NOW)
+    assert set(await operations.last(SYNC, ONE)) == {ONE}
+    assert set(await operations.last(SYNC)) == {ONE, OTHER}
 
 
 async def test_old_ones_are_forgotten(operations: OperationStore) -> None:

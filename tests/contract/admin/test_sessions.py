@@ -6,7 +6,7 @@ import asyncio
 import uuid
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,9 +14,15 @@ from services.admin.domain.accounts import hash_secret
 from services.admin.domain.places import Place
 from services.admin.domain.users import AdminUser
 from services.admin.ports import LoginGuard, SessionStore, UserStore
+from services.admin.store.database import Database
+from services.admin.store.sessions import PostgresSessions
+from services.admin.store.users import PostgresUsers
 from services.model.errors import Conflict, NotFound
 from services.model.identity import UserRole, UserStatus
 from tests.support.admin_things import NOW
+
+if TYPE_CHECKING:
+    from services.admin.store.database import Connection
 
 LOCK = timedelta(minutes=15)
 WEEK = timedelta(days=7)
@@ -189,6 +195,43 @@ async def test_a_session_ends_by_any_of_its_tokens(sessions: SessionStore, anna:
     assert await sessions.end(A)
     assert not await sessions.end(A)
     assert await spend(sessions, B, C) is None
+
+
+async def test_a_session_that_ends_while_it_goes_on_has_ended(database: Database) -> None:
+    """Its successor is written after the end has begun to wait for the token."""
+    sessions, owner = PostgresSessions(database), user()
+    await PostgresUsers(database).add(owner)
+    await sessions.begin(A, owner, NOW + WEEK)
+    release = asyncio.Event()
+
+    async def hold(connection: Connection) -> None:
+        transaction = connection.transaction()
+        await transaction.start()
+        await connection.execute(
+            "INSERT INTO admin.refresh_tokens (token_sha256, family, user_id, expires_at) VALUES ($1, $2, $3, $4)",
+            B, uuid.uuid4(), owner.id, NOW,
+        )  # fmt: skip
+        await release.wait()
+        await transaction.rollback()
+
+    holding = asyncio.create_task(database.run(hold))
+    going_on = asyncio.create_task(spend(sessions, A, B))
+    await waiting(database, 1)  # for the row that is held: it has spent A
+    ending = asyncio.create_task(sessions.end(A))
+    await waiting(database, 2)
+    release.set()
+    await holding
+    assert (await going_on, await ending) == (owner.id, True)
+    assert await sessions.find(B, NOW) is None
+
+
+async def waiting(database: Database, count: int) -> None:
+    """Return once so many statements wait for a lock."""
+    async with asyncio.timeout(10):
+        while True:
+            found = await database.row("SELECT count(*) AS n FROM pg_locks WHERE NOT granted")
+            if found is not None and found["n"] >= count:
+                return
 
 
 @pytest.mark.parametrize("change", [{"password_hash": "other"}, {"status": UserStatus.DISABLED}, None])

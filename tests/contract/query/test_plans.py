@@ -219,5 +219,6 @@ async def test_words_are_found_in_whatever_form(registry: PostgresRegistry) -> N
     ):
         assert await found(query) >= 1, query
     assert await found(f"договор {number} -поставки") == 0
+    assert await found(f"договор {number} -поставкой") == 0
     assert await found("boxes4321 договор") == 0
     assert await found("нетакогослова") == 0

@@ -85,3 +85,23 @@ async def test_a_caller_that_goes_away_disturbs_nobody(worker: Worker) -> None:
     worker.may.set()
     assert await staying == 4
     assert 1 in [item for batch in worker.batches for item in batch]
+
+
+async def test_who_comes_as_the_last_lane_ends_is_not_left_waiting() -> None:
+    ends = asyncio.Event()
+
+    async def work(items: Sequence[int]) -> Sequence[int]:
+        if items[0] < LANES:
+            await ends.wait()
+        return items
+
+    batches = Batches(work)
+    first = []
+    for number in range(LANES):
+        first.append(asyncio.create_task(batches.add(number)))
+        await asyncio.sleep(0)  # it has been added
+        await asyncio.sleep(0)  # its lane has begun
+    ends.set()
+    late = asyncio.create_task(batches.add(LANES))  # runs right after the lanes have, before anything else
+    async with asyncio.timeout(2):
+        assert await asyncio.gather(*first, late) == [*range(LANES), LANES]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -173,6 +174,21 @@ async def test_a_stolen_token_does_not_help_to_guess_the_password(house: House) 
             await house.change_password("wrong password", "a much better one", by=house.identity(house.anna))
     with pytest.raises(AccountLocked):
         await house.change_password(PASSWORD, "a much better one", by=house.identity(house.anna))
+
+
+async def test_a_password_that_was_reset_meanwhile_is_not_changed_back(house: House) -> None:
+    hashing = house.passwords.hash
+
+    async def reset_while_it_is_hashed(password: str) -> str:
+        await house.users.change(house.anna.id, lambda user, _: replace(user, password_hash="reset"))
+        return await hashing(password)
+
+    house.passwords.hash = reset_while_it_is_hashed  # type: ignore[method-assign]
+    with pytest.raises(Conflict):
+        await house.change_password(PASSWORD, "a much better one", by=house.identity(house.anna))
+    user = await house.users.get(house.anna.id)
+    assert user is not None
+    assert user.password_hash == "reset"
 
 
 async def test_a_service_account_has_no_password(house: House) -> None:

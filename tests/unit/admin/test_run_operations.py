@@ -119,6 +119,24 @@ async def house() -> AsyncIterator[House]:
         yield made
 
 
+@pytest.mark.parametrize(
+    ("runs", "asked", "enough"),
+    [({}, {}, True), ({}, {"force": True}, False), ({"force": True}, {}, True),
+     ({"quick": True}, {"quick": True}, True), ({"quick": False}, {"quick": True}, True),
+     ({"quick": True}, {"quick": False}, False)],
+)  # fmt: skip
+async def test_who_asks_for_more_than_runs_is_told(
+    house: House, runs: dict[str, bool], asked: dict[str, bool], enough: bool
+) -> None:
+    element = house.records[0].element_id
+    running, _ = await house.start(SYNC, element, runs, by="admin")
+    if enough:
+        assert await house.start(SYNC, element, asked, by="admin") == (running, False)
+    else:
+        with pytest.raises(Conflict):
+            await house.start(SYNC, element, asked, by="admin")
+
+
 async def test_what_was_started_is_done_once_and_its_result_kept(house: House) -> None:
     operation = await house.begin()
     assert (house.nudges, operation.state) == (1, OperationState.PENDING)
@@ -137,7 +155,7 @@ async def test_what_was_started_is_done_once_and_its_result_kept(house: House) -
 
 async def test_a_second_start_answers_with_the_one_that_runs(house: House) -> None:
     operation = await house.begin()
-    assert await house.start(SYNC, operation.element_id, {"force": True}, by="another") == (operation, False)
+    assert await house.start(SYNC, operation.element_id, {}, by="another") == (operation, False)
     with pytest.raises(NotFound):
         await house.start(SYNC, ElementId("0198c0de-0000-4000-8000-000000000000"), {}, by="admin")
 
@@ -171,7 +189,7 @@ async def test_while_the_store_is_away_it_goes_on_afterwards(house: House) -> No
     house.work.fails = None
     await house.run()
     assert (await house.ended(operation)).state is OperationState.SUCCEEDED
-    assert [task.attempts for task in house.work.begun] == [1, 2]
+    assert [task.attempts for task in house.work.begun] == [1, 1]
 
 
 async def test_one_that_another_replica_does_is_left_to_it_until_it_lets_go(house: House) -> None:
@@ -201,7 +219,7 @@ async def test_one_that_ends_every_process_fails_in_the_end(house: House) -> Non
     await house.run()
     ended = await house.ended(operation)
     assert ended.failure is not None
-    assert "interrupted 5 times" in ended.failure.message
+    assert "begun 5 times" in ended.failure.message
     assert house.work.begun == []
 
 

@@ -190,6 +190,16 @@ async def test_guessing_codes_locks_the_name(house: Factors, code: str) -> None:
     await house.login("anna", PASSWORD, house.code(secret))
 
 
+async def test_a_known_password_makes_no_room_for_more_guesses(house: Factors) -> None:
+    await house.enabled()
+    for _ in range(4):
+        with pytest.raises(Unauthorized):
+            await house.login("anna", PASSWORD, "000000")
+    await house.change_password(PASSWORD, "a much better one", by=house.identity(house.anna))
+    with pytest.raises(AccountLocked):
+        await house.login("anna", "a much better one", "000000")
+
+
 async def test_with_a_wrong_password_no_code_is_looked_at(house: Factors) -> None:
     secret, _ = await house.enabled()
     code = house.code(secret)

@@ -6,7 +6,7 @@ import pytest
 
 from services.ingester.usecases.delete_file import DeleteFile
 from services.ingester.usecases.update_file import UpdateFile
-from services.model.errors import ModeNotAllowed, NotFound, StorageUnavailable, ValidationFailed
+from services.model.errors import InternalError, ModeNotAllowed, NotFound, StorageUnavailable, ValidationFailed
 from services.model.files import FileAttributes, FileChange, FileStatus
 from tests.doubles.documents import SOMEBODY, a_file, an_element, new_id
 from tests.doubles.ingester import FakeDirectory, FakeElement, FakeElements
@@ -75,4 +75,15 @@ async def test_what_the_element_refuses_changes_no_row(
         await ground.delete(ground.file.file_id, 0, by=SOMEBODY)
     with pytest.raises(type(refusal)):
         await ground.update(ground.file.file_id, FileChange(description="x"), 0, by=SOMEBODY)
+    assert ground.registered == ground.file
+
+
+async def test_an_element_that_answers_for_another_document_changes_no_row(ground: Ground) -> None:
+    ground.element.answers = a_file()
+    for change in (
+        ground.update(ground.file.file_id, FileChange(description="x"), 0, by=SOMEBODY),
+        ground.delete(ground.file.file_id, 0, by=SOMEBODY),
+    ):
+        with pytest.raises(InternalError):
+            await change
     assert ground.registered == ground.file

@@ -10,6 +10,7 @@ from services.ingester.usecases.upload_file import UploadFile
 from services.model.errors import (
     ArtStoreError,
     ChecksumMismatch,
+    DeadlineExceeded,
     InternalError,
     MetadataTooLarge,
     ModeNotAllowed,
@@ -186,3 +187,18 @@ async def test_an_element_that_fails_on_the_way_is_reported(ground: Ground, step
     with pytest.raises(StorageUnavailable):
         await ground.upload(FakeIncoming(NEW, b"abcdef"), by=SOMEBODY)
     assert ground.directory.blamed == [ground.addresses[0].element_id]
+
+
+async def test_a_sender_who_is_late_is_no_fault_of_the_element(ground: Ground) -> None:
+    ground.first.refuses_chunks = DeadlineExceeded("nothing was received for 125 seconds")
+    with pytest.raises(DeadlineExceeded):
+        await ground.upload(FakeIncoming(NEW, b"abcdef"), by=SOMEBODY)
+    assert ground.directory.blamed == []
+
+
+async def test_an_element_cannot_write_the_row_of_another_document(ground: Ground) -> None:
+    other = a_file()
+    ground.first.answers = other
+    with pytest.raises(InternalError):
+        await ground.upload(FakeIncoming(NEW, b"abcdef"), by=SOMEBODY)
+    assert ground.directory.rows == {}

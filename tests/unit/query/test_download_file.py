@@ -19,11 +19,14 @@ from services.model.errors import (
     StorageUnavailable,
 )
 from services.model.files import ByteRange, FileAttributes, FileStatus
+from services.model.ids import FileId
 from services.query.usecases.download_file import DownloadFile
 from services.query.usecases.get_file import GetFile
 from tests.doubles.clock import FakeClock
 from tests.doubles.documents import NOON, SOMEBODY, a_file, an_element, new_id
 from tests.doubles.query import FakeElement, FakeElements, FakeRepairs, MemoryRegistry
+
+OTHER = FileId("0198c0de-0000-7000-8000-000000000000")
 
 
 class Ground:
@@ -145,3 +148,23 @@ async def test_metadata_are_told_whatever_the_status(ground: Ground) -> None:
         assert (await ground.get(ground.file.file_id)).status is status
     await ground.register(expires_at=NOON)
     assert (await ground.get(ground.file.file_id)).status is FileStatus.EXPIRED
+
+
+@pytest.mark.parametrize(
+    "what", [{"sha256": "0" * 64}, {"size": 11}, {"file_id": OTHER}], ids=lambda what: next(iter(what))
+)
+async def test_content_other_than_was_registered_is_not_served(ground: Ground, what: dict[str, object]) -> None:
+    """Whoever rewrites bytes and attributes together deceives the element, not the registry."""
+    ground.element.files[ground.file.file_id] = (replace(ground.file, **what), b"0123456789")  # type: ignore[arg-type]
+    with pytest.raises(FileDamaged):
+        await ground.read()
+    assert ground.element.open == 0
+
+
+@pytest.mark.parametrize("refusal", [FileDeleted("gone"), FileExpired("gone")], ids=lambda error: error.code)
+async def test_what_the_element_has_ended_is_ended_in_the_registry_too(ground: Ground, refusal: ArtStoreError) -> None:
+    ground.element.refuses = refusal
+    ground.repairs.finds = FileStatus.DELETED
+    with pytest.raises(FileDeleted):
+        await ground.read()
+    assert ground.repairs.marked == [ground.file.file_id]
