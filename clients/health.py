@@ -29,3 +29,9 @@ async def serving(channel: grpc.aio.Channel, service: str = "") -> None:
         answer = await check(health_pb2.HealthCheckRequest(service=service), timeout=remaining(SECONDS))
     if answer.status != health_pb2.HealthCheckResponse.SERVING:
         raise ServiceUnavailable("the service is starting or stopping", retry_after=2)
+
+
+async def all_serve(*channels: grpc.aio.Channel) -> None:
+    """The same for several channels, which all must serve."""
+    for channel in channels:
+        await serving(channel)

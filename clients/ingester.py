@@ -11,7 +11,7 @@ from artstore.ingester.v1 import ingester_pb2, ingester_pb2_grpc
 from clients import metadata, wire
 from clients.calls import ask, understood
 from clients.frames import chunk_size, cut
-from clients.streams import UploadStream
+from clients.streams import UploadStream, leave
 from services.chassis import telemetry
 from services.chassis.caller import Identity
 from services.chassis.deadlines import remaining
@@ -31,13 +31,14 @@ class IngesterClient:
     Every method raises `ServiceUnavailable` when the ingester is not reached, and what it refuses with.
     """
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
+    def __init__(self, channel: grpc.aio.Channel, transfers: grpc.aio.Channel | None = None) -> None:
+        """`transfers`: another channel there for uploads, so that no other call waits for one of them to end."""
         self._stub = ingester_pb2_grpc.IngestServiceStub(channel)
         self._steps = Steps(UPLOADS)
         # The stub encodes every chunk once more than needed; this does not.
-        self._upload: grpc.aio.StreamUnaryMultiCallable[bytes, ingester_pb2.UploadResponse] = channel.stream_unary(
-            UPLOAD,
-            response_deserializer=ingester_pb2.UploadResponse.FromString,
+        self._upload: grpc.aio.StreamUnaryMultiCallable[bytes, ingester_pb2.UploadResponse]
+        self._upload = (transfers or channel).stream_unary(
+            UPLOAD, response_deserializer=ingester_pb2.UploadResponse.FromString
         )
 
     async def upload(
@@ -64,7 +65,7 @@ class IngesterClient:
                 commit = ingester_pb2.UploadRequest(commit=wire.commit_to_proto(UploadCommit(document.size, sha256)))
                 response = await stream.finish(commit.SerializeToString())
             finally:
-                call.cancel()
+                await leave(call)
         with understood():
             return wire.file_from_proto(response.file)
 

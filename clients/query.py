@@ -70,12 +70,13 @@ class QueryClient:
     Every method raises `ServiceUnavailable` when Query is not reached, and what it refuses with.
     """
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
+    def __init__(self, channel: grpc.aio.Channel, transfers: grpc.aio.Channel | None = None) -> None:
+        """`transfers`: another channel there for downloads, so that no other call waits for one of them to end."""
         self._stub = query_pb2_grpc.QueryServiceStub(channel)
         # The stub copies every chunk into a message; this does not.
-        self._download: grpc.aio.UnaryStreamMultiCallable[query_pb2.DownloadRequest, bytes] = channel.unary_stream(
-            DOWNLOAD,
-            request_serializer=query_pb2.DownloadRequest.SerializeToString,
+        self._download: grpc.aio.UnaryStreamMultiCallable[query_pb2.DownloadRequest, bytes]
+        self._download = (transfers or channel).unary_stream(
+            DOWNLOAD, request_serializer=query_pb2.DownloadRequest.SerializeToString
         )
 
     async def search(self, request: SearchRequest, *, on_behalf_of: Identity | None) -> Page[SearchHit]:

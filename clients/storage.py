@@ -18,7 +18,7 @@ from clients.storage_feed import StorageFeedClient
 from clients.storage_keeping import StorageKeepingClient
 from clients.storage_small import SmallFiles
 from clients.storage_uploads import StorageUploadsClient
-from clients.streams import DownloadStream, UploadStream
+from clients.streams import DownloadStream, UploadStream, leave
 from services.chassis import telemetry
 from services.chassis.caller import Identity
 from services.chassis.channel import element_server_name, open_channel
@@ -92,7 +92,9 @@ class StorageClient:
     Every method raises `StorageUnavailable` when the element is not reached, and what the element refuses with.
     """
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
+    def __init__(self, channel: grpc.aio.Channel, transfers: grpc.aio.Channel | None = None) -> None:
+        """`transfers`: another channel there for streams of bytes, so that no other call waits for one to end."""
+        transfers = transfers or channel
         self._reads = storage_pb2_grpc.StorageReadServiceStub(channel)
         self._writes = storage_pb2_grpc.StorageWriteServiceStub(channel)
         self.control = StorageControlClient(channel)
@@ -101,19 +103,19 @@ class StorageClient:
         """Calls that follow what changes."""
         self.keeping = StorageKeepingClient(channel)
         """Calls about the state of its files."""
-        self.uploads = StorageUploadsClient(channel)
+        self.uploads = StorageUploadsClient(channel, transfers)
         """Calls about resumable uploads."""
         # The stubs of these decode and encode every chunk; these do not.
         self._small = SmallFiles(channel)
-        self._upload: grpc.aio.StreamUnaryMultiCallable[bytes, Kept] = channel.stream_unary(
+        self._upload: grpc.aio.StreamUnaryMultiCallable[bytes, Kept] = transfers.stream_unary(
             UPLOAD,
             response_deserializer=storage_pb2.UploadResponse.FromString,
         )
-        self._import: grpc.aio.StreamUnaryMultiCallable[bytes, Kept] = channel.stream_unary(
+        self._import: grpc.aio.StreamUnaryMultiCallable[bytes, Kept] = transfers.stream_unary(
             IMPORT,
             response_deserializer=storage_pb2.ImportFileResponse.FromString,
         )
-        self._download: grpc.aio.UnaryStreamMultiCallable[storage_pb2.DownloadRequest, bytes] = channel.unary_stream(
+        self._download: grpc.aio.UnaryStreamMultiCallable[storage_pb2.DownloadRequest, bytes] = transfers.unary_stream(
             DOWNLOAD,
             request_serializer=storage_pb2.DownloadRequest.SerializeToString,
         )
@@ -223,7 +225,7 @@ class StorageClient:
                 await stream.open(header)
                 yield ElementUpload(stream)
             finally:
-                call.cancel()
+                await leave(call)
 
     @asynccontextmanager
     async def download(
@@ -290,11 +292,14 @@ class StorageClient:
 
 
 class StoragePool:
-    """A channel to each element that was asked for; they stay open until the pool is left."""
+    """Two channels to each element that was asked for, one for streams of bytes; they stay open until the pool is left.
+
+    A channel connects with its first call: who moves no bytes has one connection.
+    """
 
     def __init__(self, tls: TlsFiles) -> None:
         self._tls = tls
-        self._open: dict[tuple[StorageId, str], tuple[grpc.aio.Channel, StorageClient]] = {}
+        self._open: dict[tuple[StorageId, str], tuple[Sequence[grpc.aio.Channel], StorageClient]] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -302,8 +307,9 @@ class StoragePool:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        for channel, _ in self._open.values():
-            await channel.close()
+        for channels, _ in self._open.values():
+            for channel in channels:
+                await channel.close()
         self._open.clear()
 
     def client(self, address: ElementAddress) -> StorageClient:
@@ -314,6 +320,7 @@ class StoragePool:
         """The same for an element that is not registered."""
         key = (storage_id, endpoint)
         if key not in self._open:
-            channel = open_channel(endpoint, server_name=element_server_name(storage_id), tls=self._tls)
-            self._open[key] = (channel, StorageClient(channel))
+            name = element_server_name(storage_id)
+            channels = [open_channel(endpoint, server_name=name, tls=self._tls) for _ in range(2)]
+            self._open[key] = (channels, StorageClient(*channels))
         return self._open[key][1]

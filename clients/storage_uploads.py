@@ -11,7 +11,7 @@ from artstore.storage.v1 import uploads_pb2, uploads_pb2_grpc
 from clients import metadata, wire
 from clients.calls import ask, understood
 from clients.frames import chunk_size
-from clients.streams import COMMITTING, UploadStream
+from clients.streams import COMMITTING, UploadStream, leave
 from clients.wire.uploads import upload_from_proto
 from services.chassis import telemetry
 from services.chassis.caller import Identity
@@ -33,12 +33,12 @@ class StorageUploadsClient:
     or has expired, and what else the element refuses with.
     """
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
+    def __init__(self, channel: grpc.aio.Channel, transfers: grpc.aio.Channel) -> None:
+        """`transfers`: the channel for bytes."""
         self._uploads = uploads_pb2_grpc.StorageUploadServiceStub(channel)
         # The stub decodes and encodes every chunk; this does not.
-        self._append: grpc.aio.StreamUnaryMultiCallable[bytes, uploads_pb2.AppendUploadResponse] = channel.stream_unary(
-            APPEND, response_deserializer=uploads_pb2.AppendUploadResponse.FromString
-        )
+        self._append: grpc.aio.StreamUnaryMultiCallable[bytes, uploads_pb2.AppendUploadResponse]
+        self._append = transfers.stream_unary(APPEND, response_deserializer=uploads_pb2.AppendUploadResponse.FromString)
 
     async def create(self, new_file: NewFile, *, on_behalf_of: Identity | None) -> UploadState:
         """Begin an upload; `new_file` has its id. One of that id that is there already is answered as it stands."""
@@ -78,7 +78,7 @@ class StorageUploadsClient:
                 end = uploads_pb2.AppendUploadRequest(end=uploads_pb2.AppendUploadEnd(size=sent))
                 response = await stream.finish(end.SerializeToString())
             finally:
-                call.cancel()
+                await leave(call)
         with understood():
             return upload_from_proto(response.upload)
 

@@ -25,6 +25,17 @@ COMMITTING = 120.0
 """Seconds that a receiver may take to make what it received durable."""
 
 
+async def leave(call: grpc.aio.StreamUnaryCall[Any, Any]) -> None:
+    """Cancel an upload unless it has ended, and free its stream of the connection now.
+
+    A cancelled one is kept by its own traceback until Python collects garbage, and gRPC counts it among the streams
+    that a connection may have until then: clients that break off their uploads would use them up. Who asks for the
+    outcome is given that traceback, and it goes.
+    """
+    call.cancel()
+    await asyncio.gather(call, return_exceptions=True)
+
+
 class UploadStream(Generic[Response]):
     """An upload under way. Its owner cancels the call on every way out that is not a success."""
 

@@ -6,7 +6,7 @@ from functools import partial
 
 from clients.accounts import AccountsClient
 from clients.admin import AdminClient
-from clients.health import serving
+from clients.health import all_serve
 from clients.ingester import IngesterClient
 from clients.keeping import KeepingClient
 from clients.keys import SigningKeysClient
@@ -36,17 +36,21 @@ async def serve(settings: Settings) -> None:
     """Run until a signal comes."""
     async with Process("gateway", settings) as process:
         addresses = {"admin": settings.admin_addr, "ingester": settings.ingester_addr, "query": settings.query_addr}
-        channels = {
-            module: await process.enter(open_channel(address, server_name=server_name_of(module), tls=settings.tls))
+        opened = {
+            module: partial(open_channel, address, server_name=server_name_of(module), tls=settings.tls)
             for module, address in addresses.items()
         }
+        channels = {module: await process.enter(opened[module]()) for module in addresses}
+        # A connection takes so many calls and keeps the rest waiting: bytes, which may flow for hours, have their own.
+        transfers = {module: await process.enter(opened[module]()) for module in ("ingester", "query")}
         admin = AdminClient(channels["admin"])
         keys = LastKnownKeys(admin)
         verifier = TokenVerifier(
             keys, issuer=settings.token_issuer, audience=settings.token_audience, clock=SystemClock()
         )
-        for module, channel in channels.items():
-            process.depends(module, DependencyType.GRPC, addresses[module], partial(serving, channel), critical=False)
+        for module, address in addresses.items():
+            ways = [to[module] for to in (channels, transfers) if module in to]
+            process.depends(module, DependencyType.GRPC, address, partial(all_serve, *ways), critical=False)
         process.ops.needs_one = True
         services = Services(
             tokens=admin,
@@ -61,12 +65,15 @@ async def serve(settings: Settings) -> None:
             users=UsersClient(channels["admin"]),
             second_factor=TotpClient(channels["admin"]),
             signing_keys=SigningKeysClient(channels["admin"]),
-            ingest=IngesterClient(channels["ingester"]),
-            documents=QueryClient(channels["query"]),
+            ingest=IngesterClient(channels["ingester"], transfers["ingester"]),
+            documents=QueryClient(channels["query"], transfers["query"]),
             verifier=verifier,
         )
         health = Health(process.ops.live, process.ops.ready)
-        app = site(services, health, issuer=settings.token_issuer, public_url=settings.public_url)
+        app = site(
+            services, health, issuer=settings.token_issuer, public_url=settings.public_url,
+            max_transfers=settings.max_transfers,
+        )  # fmt: skip
         measured = Measured(app, HttpMetrics(PREFIXES["gateway"]))
         server = HttpServer(
             Traced(measured) if telemetry.active() else measured,

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 from pydantic_settings import SettingsConfigDict
 
-from services.chassis.settings import Port, ProcessSettings, TokenSettings
+from services.chassis.settings import Port, ProcessSettings, TokenSettings, TransferSettings
 
 
 def _origin(url: str) -> str:
@@ -17,7 +17,7 @@ def _origin(url: str) -> str:
     return url.rstrip("/")
 
 
-class Settings(ProcessSettings, TokenSettings):
+class Settings(ProcessSettings, TokenSettings, TransferSettings):
     """Read from `GW_…`."""
 
     model_config = SettingsConfigDict(env_prefix="GW_", frozen=True, extra="ignore")

@@ -21,6 +21,7 @@ from gateway.http.resource import Resource
 from gateway.http.streaming import Bodiless, Content
 from gateway.ports import Documents
 from services.chassis.caller import Identity
+from services.chassis.places import Places
 from services.chassis.steps import DOWNLOADS, Steps
 from services.model.errors import (
     ArtStoreError,
@@ -50,9 +51,11 @@ HttpRequest = Request[Any, Any, Any]
 class Downloads(Resource):
     """`/files/{id}/download`."""
 
-    def __init__(self, documents: Documents, bearer: Bearer) -> None:
+    def __init__(self, documents: Documents, bearer: Bearer, places: Places) -> None:
+        """`places`: for those that are under way."""
         self._documents = documents
         self._bearer = bearer
+        self._places = places
         self._steps = Steps(DOWNLOADS)
 
     def routes(self) -> Sequence[HTTPRouteHandler]:
@@ -86,6 +89,7 @@ class Downloads(Resource):
 
     async def _content(self, file_id: FileId, wanted: ByteRange | None, identity: Identity) -> ASGIApp:
         async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._places.taken())
             content = await stack.enter_async_context(self._documents.download(file_id, wanted, on_behalf_of=identity))
             headers = {**headers_of(content.file), **content_headers(content.file, wanted)}
             return Content(200 if wanted is None else 206, headers, content, stack.pop_all(), self._steps)

@@ -48,6 +48,7 @@ from gateway.ports import (
 )
 from services.chassis.http import AsgiApp
 from services.chassis.ops import VERSION
+from services.chassis.places import Places
 from services.chassis.tokens import KeySource
 
 BASE = "/api/v1"
@@ -75,21 +76,25 @@ class Services:
     verifier: Verifier
 
 
-def site(services: Services, health: Health, *, issuer: str, public_url: str) -> AsgiApp:
-    """The ASGI application. `public_url`: what clients write before the path, without a slash at its end."""
-    app = cast("AsgiApp", litestar(services, health, issuer=issuer, public_url=public_url))  # the same, loosely typed
-    return RequestIds(UnreadBodies(Heads(app)))
+def site(services: Services, health: Health, *, issuer: str, public_url: str, max_transfers: int) -> AsgiApp:
+    """The ASGI application.
+
+    `public_url`: what clients write before the path, without a slash at its end. `max_transfers`: uploads at a time,
+    and downloads.
+    """
+    app = litestar(services, health, issuer=issuer, public_url=public_url, max_transfers=max_transfers)
+    return RequestIds(UnreadBodies(Heads(cast("AsgiApp", app))))  # the same, loosely typed
 
 
-def litestar(services: Services, health: Health, *, issuer: str, public_url: str) -> Litestar:
+def litestar(services: Services, health: Health, *, issuer: str, public_url: str, max_transfers: int) -> Litestar:
     """The resources at their addresses."""
     bearer = Bearer(services.verifier)
     auth = Auth(services.tokens, services.keys, issuer=issuer, api_url=public_url + BASE)
     resources: list[Resource] = [
         auth,
-        Uploads(services.ingest, bearer, base=BASE),
+        Uploads(services.ingest, bearer, Places(max_transfers), base=BASE),
         Files(services.documents, services.ingest, bearer),
-        Downloads(services.documents, bearer),
+        Downloads(services.documents, bearer, Places(max_transfers)),
         Search(services.documents, bearer),
         StorageElements(services.elements, bearer, base=BASE),
         ElementMaintenance(services.maintenance, bearer),

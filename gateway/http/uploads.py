@@ -18,6 +18,8 @@ from gateway.http.files import shown
 from gateway.http.resource import Resource
 from gateway.http.schemas.files import ContentQuery, UploadMetadata
 from gateway.ports import Ingest
+from services.chassis.caller import Identity
+from services.chassis.places import Places
 from services.model.errors import UnsupportedMediaType, ValidationFailed
 from services.model.files import DEFAULT_CONTENT_TYPE, FileAttributes
 
@@ -30,10 +32,11 @@ HttpRequest = Request[Any, Any, Any]
 class Uploads(Resource):
     """`/files/upload` and `/files/content`."""
 
-    def __init__(self, ingest: Ingest, bearer: Bearer, *, base: str) -> None:
-        """`base`: what addresses of the API begin with."""
+    def __init__(self, ingest: Ingest, bearer: Bearer, places: Places, *, base: str) -> None:
+        """`places`: for those that are under way. `base`: what addresses of the API begin with."""
         self._ingest = ingest
         self._bearer = bearer
+        self._places = places
         self._base = base
 
     def routes(self) -> Sequence[HTTPRouteHandler]:
@@ -47,6 +50,10 @@ class Uploads(Resource):
         """A form: first the part `metadata`, then the part `file`."""
         identity = await self._bearer(request)
         _require_plain(request)
+        async with self._places.taken():
+            return await self._form(request, identity)
+
+    async def _form(self, request: HttpRequest, identity: Identity) -> Response[bytes]:
         boundary = multipart.boundary_of(request.headers.get("content-type"))
         form = multipart.UploadForm(body.pieces(request), boundary)
         metadata = decoding.json_text(await form.metadata(), UploadMetadata, whole=multipart.METADATA)
@@ -79,8 +86,9 @@ class Uploads(Resource):
         sha256 = declared_sha256(
             [(name, request.headers.get(name.lower())) for name in ("Repr-Digest", "Content-Digest")]
         )
-        pieces = body.pieces(request)
-        return self._created(await self._ingest.upload(new_file, pieces, sha256=sha256, on_behalf_of=identity))
+        async with self._places.taken():
+            file = await self._ingest.upload(new_file, body.pieces(request), sha256=sha256, on_behalf_of=identity)
+        return self._created(file)
 
     def _created(self, file: FileAttributes) -> Response[bytes]:
         return shown(file, status=201, headers={"location": f"{self._base}/files/{file.file_id}"})

@@ -1,6 +1,7 @@
 """What happens around every call that a gRPC server takes, whatever its kind.
 
-Request id → caller (certificate, user) → authorization → deadline → the servicer → error to status → metrics.
+Request id → caller (certificate, user) → authorization → deadline → a place, where they are few → the servicer →
+error to status → metrics.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ import asyncio
 import functools
 import inspect
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager, nullcontext
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, nullcontext
 from typing import Any, NoReturn
 
 import grpc
@@ -25,6 +26,7 @@ from services.chassis.faults import DETAILS_KEY, STATUS, details_of
 from services.chassis.inflight import InFlight
 from services.chassis.logs import get_logger
 from services.chassis.metrics import RpcMetrics
+from services.chassis.places import Places
 from services.chassis.watches import Stopping, watches
 from services.model.errors import ArtStoreError, DeadlineExceeded, ErrorCode, Forbidden, InternalError
 from services.model.ids import StorageId
@@ -41,10 +43,16 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     """One for each server; see the head of this file."""
 
     def __init__(
-        self, *, authenticator: Authenticator, metrics: RpcMetrics, replica_of: StorageId | None = None
+        self,
+        *,
+        authenticator: Authenticator,
+        metrics: RpcMetrics,
+        replica_of: StorageId | None = None,
+        places: Mapping[str, Places] | None = None,
     ) -> None:
-        """`replica_of`: the element that this process serves, maybe as one of several."""
+        """`replica_of`: the element that this process serves, maybe as one of several. `places`: see `GrpcServer`."""
         self._authenticator, self._replica_of = authenticator, replica_of
+        self._places = places or {}
         self._authorization = Authorization()
         self._metrics = metrics
         self.calls = InFlight()
@@ -91,7 +99,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 bind_contextvars(request_id=given_id, method=method)
                 try:
                     await self._admit(method, metadata, context, given_id)
-                    yield
+                    async with self._place(method):
+                        yield
                 except (asyncio.CancelledError, GeneratorExit):
                     code = "CANCELLED"
                     raise
@@ -107,6 +116,10 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             self._metrics.requests.labels(method, code).inc()
             self._metrics.duration.labels(method).observe(time.perf_counter() - started)
             span.end(code, failed=code == ErrorCode.INTERNAL_ERROR, request_id=request_id.current())
+
+    def _place(self, method: str) -> AbstractAsyncContextManager[None]:
+        places = self._places.get(method.rpartition("/")[2])
+        return nullcontext() if places is None else places.taken()
 
     def _span(self, method: str, metadata: dict[str, str]) -> telemetry.Span:
         if watches(method):  # it has no end that would tell anything

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from datetime import timedelta
 
 import grpc
@@ -15,11 +16,14 @@ from services.chassis.channel import SHARED_OPTIONS
 from services.chassis.interceptor import CallInterceptor
 from services.chassis.logs import get_logger
 from services.chassis.metrics import PREFIXES, RpcMetrics
+from services.chassis.places import Places
 from services.chassis.settings import ProcessSettings
 from services.model.ids import StorageId
 
-MAX_STREAMS = 256
-"""Concurrent calls of one connection; each byte stream may hold some MiB in flow-control windows."""
+MAX_STREAMS = 1024
+"""Concurrent calls of one connection. What exceeds it waits at its caller, unseen here, and has been seen to wait on
+after others had ended (grpcio 1.85): byte streams, which may last for hours, have a connection of their own, and far
+fewer places than this."""
 
 CLEAN_UP = 5.0
 """Seconds for servicers that were cut off to tidy up."""
@@ -32,15 +36,18 @@ class GrpcServer:
 
     def __init__(
         self, settings: ProcessSettings, *, service: str, authenticator: Authenticator,
-        replica_of: StorageId | None = None,
+        replica_of: StorageId | None = None, places: Mapping[str, Places] | None = None,
     ) -> None:  # fmt: skip
-        """`replica_of`: the element that this process serves, maybe as one of several."""
+        """`replica_of`: the element that this process serves, maybe as one of several.
+
+        `places`: by the name of a method, how many of its calls there may be at a time, from all callers together.
+        """
         self._address = f"{settings.host}:{settings.port}"
         self._credentials = settings.tls.server_credentials()
         logging.getLogger("grpc._cython.cygrpc").addFilter(_is_not_of_a_caller_that_left)
         self._health = health.aio.HealthServicer()
         around = CallInterceptor(
-            authenticator=authenticator, metrics=RpcMetrics(PREFIXES[service]), replica_of=replica_of
+            authenticator=authenticator, metrics=RpcMetrics(PREFIXES[service]), replica_of=replica_of, places=places
         )
         self._calls, self._stopping = around.calls, around.stopping
         self.grpc = grpc.aio.server(

@@ -90,6 +90,18 @@ class TokenSettings(BaseSettings):
     token_audience: str = Field(default="artstore", description="The `aud` that a valid token has.")
 
 
+class TransferSettings(BaseSettings):
+    """What a process that moves documents must be told."""
+
+    max_transfers: int = Field(
+        default=240,
+        ge=1,
+        le=250,
+        description="Uploads under way at most, and as many downloads: the next is refused with 503 and `Retry-After`. "
+        "One whose client is slow holds about 1 MiB.",
+    )
+
+
 class TelemetrySettings(BaseSettings):
     """Where traces go: the same for every process of a mesh, and named as everywhere else."""
 

@@ -15,6 +15,7 @@ from services.chassis.clock import SystemClock
 from services.chassis.dependencies import DependencyType
 from services.chassis.lifespan import Process
 from services.chassis.loops import Loop
+from services.chassis.places import Places
 from services.chassis.server import GrpcServer
 from services.chassis.tokens import LOOK_FOR_KEYS, TokenVerifier
 from services.ingester import rpc
@@ -38,7 +39,8 @@ async def serve(settings: Settings) -> None:
         verifier = TokenVerifier(
             admin, issuer=settings.token_issuer, audience=settings.token_audience, clock=SystemClock()
         )
-        server = GrpcServer(settings, service="ingester", authenticator=BearerAuthenticator(verifier))
+        places = {"Upload": Places(settings.max_transfers)}
+        server = GrpcServer(settings, service="ingester", authenticator=BearerAuthenticator(verifier), places=places)
         names = rpc.add_to(
             server.grpc,
             upload_file=UploadFile(directory=admin, elements=elements, new_id=new_file_id),

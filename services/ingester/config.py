@@ -5,10 +5,10 @@ from __future__ import annotations
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from services.chassis.settings import Port, ProcessSettings, TokenSettings
+from services.chassis.settings import Port, ProcessSettings, TokenSettings, TransferSettings
 
 
-class Settings(ProcessSettings, TokenSettings):
+class Settings(ProcessSettings, TokenSettings, TransferSettings):
     """What a serving ingester must be told."""
 
     model_config = SettingsConfigDict(env_prefix="IM_", frozen=True, extra="ignore")

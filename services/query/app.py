@@ -13,6 +13,7 @@ from services.chassis.clock import SystemClock
 from services.chassis.dependencies import DependencyType, place_of
 from services.chassis.lifespan import Process
 from services.chassis.loops import Loop
+from services.chassis.places import Places
 from services.chassis.server import GrpcServer
 from services.chassis.tokens import LOOK_FOR_KEYS, TokenVerifier
 from services.query import rpc
@@ -50,7 +51,8 @@ async def serve(settings: Settings) -> None:
         admin = AdminClient(channel)
         elements = await process.enter(StoragePool(settings.tls))
         verifier = TokenVerifier(admin, issuer=settings.token_issuer, audience=settings.token_audience, clock=clock)
-        server = GrpcServer(settings, service="query", authenticator=BearerAuthenticator(verifier))
+        places = {"Download": Places(settings.max_transfers)}
+        server = GrpcServer(settings, service="query", authenticator=BearerAuthenticator(verifier), places=places)
         names = rpc.add_to(
             server.grpc,
             search_files=SearchFiles(registry=registry, clock=clock),

@@ -7,10 +7,10 @@ from datetime import timedelta
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from services.chassis.settings import Duration, Port, ProcessSettings, TokenSettings
+from services.chassis.settings import Duration, Port, ProcessSettings, TokenSettings, TransferSettings
 
 
-class Settings(ProcessSettings, TokenSettings):
+class Settings(ProcessSettings, TokenSettings, TransferSettings):
     """What a serving Query must be told."""
 
     model_config = SettingsConfigDict(env_prefix="QM_", frozen=True, extra="ignore")

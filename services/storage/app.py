@@ -15,6 +15,7 @@ from services.chassis.jwks import HttpKeySource, address_of
 from services.chassis.lifespan import Process
 from services.chassis.loops import Loop
 from services.chassis.ops import VERSION
+from services.chassis.places import Places
 from services.chassis.server import GrpcServer
 from services.chassis.tokens import LOOK_FOR_KEYS, TokenVerifier
 from services.model.clock import Clock
@@ -89,7 +90,10 @@ async def serve(settings: Settings) -> None:
         authenticator = OnBehalfOfAuthenticator(
             TRUSTED, own=settings.storage_id, bearers=await _bearers(settings, process, clock)
         )
-        server = GrpcServer(settings, service="storage", authenticator=authenticator, replica_of=settings.storage_id)
+        server = GrpcServer(
+            settings, service="storage", authenticator=authenticator, replica_of=settings.storage_id,
+            places=_places(settings.max_transfers),
+        )  # fmt: skip
         elect, forwarding = await _several(process, settings, element, gate, server, clock)
         standing = elect or Alone(files)
         describe = DescribeElement(
@@ -201,6 +205,12 @@ async def serve(settings: Settings) -> None:
         process.background(Loop("observe", OBSERVE_EVERY, Observe(describe)).run())
         await server.start(names)
         await process.serve(server)
+
+
+def _places(most: int) -> dict[str, Places]:
+    """As many uploads at a time, resumable ones among them, and as many downloads."""
+    incoming, outgoing = Places(most, refusal=StorageUnavailable), Places(most, refusal=StorageUnavailable)
+    return {"Upload": incoming, "AppendUpload": incoming, "ImportFile": incoming, "Download": outgoing}
 
 
 async def _several(

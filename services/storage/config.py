@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from services.chassis.jwks import parse_jwks_url
-from services.chassis.settings import ByteSize, Duration, Port, ProcessSettings
+from services.chassis.settings import ByteSize, Duration, Port, ProcessSettings, TransferSettings
 from services.model.elements import Mode, ReplicaMode, parse_endpoint, parse_storage_id
 from services.model.errors import ValidationFailed
 from services.model.ids import StorageId, parse_uuid
@@ -18,7 +18,7 @@ from services.storage.domain.election import Patience
 from services.storage.domain.modes import ModeOverride, parse_override
 
 
-class Settings(ProcessSettings):
+class Settings(ProcessSettings, TransferSettings):
     """What an element must be told. Sizes as bytes or as "1GiB"."""
 
     model_config = SettingsConfigDict(env_prefix="SE_", frozen=True, extra="ignore")

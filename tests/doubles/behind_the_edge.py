@@ -361,8 +361,10 @@ def _metrics(module: str) -> RpcMetrics:
 class Servers:
     """The three servers; each can be stopped and started again at its port."""
 
-    def __init__(self, certificates: Certificates, behind: Behind) -> None:
+    def __init__(self, certificates: Certificates, behind: Behind, *, streams: int = 256) -> None:
+        """`streams`: calls that one connection may have under way."""
         self._certificates = certificates
+        self._options = [*_OPTIONS, ("grpc.max_concurrent_streams", streams)]
         self.behind = behind
         self.addresses = {module: f"127.0.0.1:{free_port()}" for module in MODULES}
         self._running: dict[str, grpc.aio.Server] = {}
@@ -370,7 +372,7 @@ class Servers:
     async def start(self, module: str) -> None:
         verifier = TokenVerifier(self.behind.keys, issuer=ISSUER, audience=AUDIENCE, clock=SystemClock())
         interceptor = CallInterceptor(authenticator=BearerAuthenticator(verifier), metrics=_metrics(module))
-        server = grpc.aio.server(interceptors=[interceptor], options=_OPTIONS)
+        server = grpc.aio.server(interceptors=[interceptor], options=self._options)
         match module:
             case "admin":
                 admin = _Admin(self.behind)
@@ -407,7 +409,7 @@ class Servers:
 
 
 @asynccontextmanager
-async def behind_the_edge(certificates: Certificates) -> AsyncIterator[Servers]:
+async def behind_the_edge(certificates: Certificates, *, streams: int = 256) -> AsyncIterator[Servers]:
     """All three, for as long as the block runs."""
-    async with Servers(certificates, Behind(SigningKeys())) as servers:
+    async with Servers(certificates, Behind(SigningKeys()), streams=streams) as servers:
         yield servers

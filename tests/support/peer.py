@@ -23,7 +23,16 @@ _numbers = itertools.count(1)
 class Peer:
     """Serves on a port that the system chose, until it is stopped; may be started again on the same port."""
 
-    def __init__(self, tls: TlsFiles, authenticator: Authenticator, add_to: Callable[[grpc.aio.Server], None]) -> None:
+    def __init__(
+        self,
+        tls: TlsFiles,
+        authenticator: Authenticator,
+        add_to: Callable[[grpc.aio.Server], None],
+        *,
+        streams: int = 256,
+    ) -> None:
+        """`streams`: calls that one connection may have under way."""
+        self._options = [*SHARED_OPTIONS, ("grpc.so_reuseport", 0), ("grpc.max_concurrent_streams", streams)]
         self._tls = tls
         self._authenticator = authenticator
         self._add_to = add_to
@@ -37,7 +46,7 @@ class Peer:
 
     async def start(self) -> None:
         interceptor: Any = CallInterceptor(authenticator=self._authenticator, metrics=self._metrics)
-        self._server = grpc.aio.server(interceptors=[interceptor], options=[*SHARED_OPTIONS, ("grpc.so_reuseport", 0)])
+        self._server = grpc.aio.server(interceptors=[interceptor], options=self._options)
         self._add_to(self._server)
         self.port = self._server.add_secure_port(self.address, self._tls.server_credentials())
         await self._server.start()

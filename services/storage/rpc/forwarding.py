@@ -18,7 +18,7 @@ from typing import Any, Protocol, TypeAlias, cast
 import grpc
 
 from clients import metadata
-from clients.streams import ACCEPTED, UploadStream
+from clients.streams import ACCEPTED, UploadStream, leave
 from services.chassis import telemetry
 from services.chassis.caller import caller
 from services.chassis.deadlines import idle, remaining
@@ -139,7 +139,7 @@ class _Relay:
 
     def receiving(self, method: str) -> Callable[[bytes, Context], AsyncGenerator[bytes, None]]:
         async def receive(request: bytes, _: Context) -> AsyncGenerator[bytes, None]:
-            leader, channel = self._leader()
+            leader, channel = self._leader(transfers=True)
             ask: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(method)
             with telemetry.outgoing(method, _beside()) as sent:
                 call = ask(request, timeout=remaining(None), metadata=sent)
@@ -156,7 +156,7 @@ class _Relay:
 
     def sending(self, method: str) -> Callable[[AsyncIterator[bytes], Context], Awaitable[bytes]]:
         async def send(messages: AsyncIterator[bytes], context: Context) -> bytes:
-            leader, channel = self._leader()
+            leader, channel = self._leader(transfers=True)
             ask: grpc.aio.StreamUnaryMultiCallable[bytes, bytes] = channel.stream_unary(method)
             with telemetry.outgoing(method, _beside()) as sent:
                 call = ask(timeout=remaining(None), metadata=sent)
@@ -169,16 +169,16 @@ class _Relay:
                 finally:
                     telling.cancel()
                     await asyncio.gather(telling, return_exceptions=True)
-                    call.cancel()
+                    await leave(call)
 
         return send
 
-    def _leader(self) -> tuple[Leader, grpc.aio.Channel]:
+    def _leader(self, *, transfers: bool = False) -> tuple[Leader, grpc.aio.Channel]:
         """Raises `StorageUnavailable` if nobody is known to lead, or the call was passed on already."""
         leader = self._standing.leader
         if leader is None or caller().forwarded:
             raise StorageUnavailable(CHANGING, retry_after=2)
-        return leader, self._replicas.channel(leader.address)
+        return leader, self._replicas.channel(leader.address, transfers=transfers)
 
     @asynccontextmanager
     async def _cut_off(self, call: grpc.aio.Call, *, after: Leader) -> AsyncIterator[None]:

@@ -26,7 +26,7 @@ class Replicas:
 
     def __init__(self, storage_id: StorageId, tls: TlsFiles) -> None:
         self._storage_id, self._tls = storage_id, tls
-        self._channels: dict[str, grpc.aio.Channel] = {}
+        self._channels: dict[tuple[str, bool], grpc.aio.Channel] = {}
 
     async def __aenter__(self) -> Self:
         return self
@@ -37,12 +37,16 @@ class Replicas:
         for channel in self._channels.values():
             await channel.close()
 
-    def channel(self, address: str) -> grpc.aio.Channel:
-        """To the process there, which must show this element's certificate."""
-        if address not in self._channels:
+    def channel(self, address: str, *, transfers: bool = False) -> grpc.aio.Channel:
+        """To the process there, which must show this element's certificate.
+
+        `transfers`: the one for streams of bytes, so that no other call waits for one of them to end.
+        """
+        key = (address, transfers)
+        if key not in self._channels:
             name = element_server_name(self._storage_id)
-            self._channels[address] = open_channel(address, server_name=name, tls=self._tls)
-        return self._channels[address]
+            self._channels[key] = open_channel(address, server_name=name, tls=self._tls)
+        return self._channels[key]
 
     async def leads(self, leader: Leader) -> bool:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from artstore.storage.v1 import storage_pb2, storage_pb2_grpc
 from services.chassis.authentication import BearerAuthenticator, OnBehalfOfAuthenticator
 from services.chassis.channel import open_channel, server_name_of
 from services.chassis.clock import SystemClock
+from services.chassis.places import Places
 from services.chassis.server import GrpcServer
 from services.chassis.settings import ProcessSettings
 from services.chassis.tls import TlsFiles
@@ -85,7 +86,7 @@ class Ground:
         self._channels: list[grpc.aio.Channel] = []
         self.server: GrpcServer
 
-    async def start(self, *, element: bool) -> None:
+    async def start(self, *, element: bool, places: Mapping[str, Places] | None = None) -> None:
         tls = self.certificates.module("admin")
         settings = ProcessSettings(
             port=int(self.address.rpartition(":")[2]), ops_port=1, tls_cert=tls.cert, tls_key=tls.key, tls_ca=tls.ca
@@ -94,7 +95,7 @@ class Ground:
         authenticator: Any = (
             OnBehalfOfAuthenticator(frozenset({"ingester", "query"})) if element else BearerAuthenticator(verifier)
         )
-        self.server = GrpcServer(settings, service="admin", authenticator=authenticator)
+        self.server = GrpcServer(settings, service="admin", authenticator=authenticator, places=places)
         auth_pb2_grpc.add_KeyServiceServicer_to_server(self.servicers, self.server.grpc)
         elements_pb2_grpc.add_PlacementServiceServicer_to_server(self.servicers, self.server.grpc)
         storage_pb2_grpc.add_StorageReadServiceServicer_to_server(self.servicers, self.server.grpc)

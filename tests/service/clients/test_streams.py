@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from grpc.aio import StreamUnaryCall
 
 from clients import streams
-from clients.frames import cut, decode_chunk, is_chunk
+from clients.frames import cut, decode_chunk, encode_chunk, is_chunk
 from clients.storage import StorageClient, StoragePool
 from services.model.errors import (
     ArtStoreError,
@@ -50,11 +52,14 @@ async def ground(tmp_path: Path) -> AsyncIterator[Ground]:
 
 
 @asynccontextmanager
-async def served(folder: Path, storage_id: str, expected: str) -> AsyncIterator[Ground]:
-    """A server with the certificate of `storage_id`, reached by a client that expects `expected`."""
+async def served(folder: Path, storage_id: str, expected: str, *, streams: int = 256) -> AsyncIterator[Ground]:
+    """A server with the certificate of `storage_id`, reached by a client that expects `expected`.
+
+    `streams`: calls that one connection may have under way.
+    """
     certificates = Certificates(folder / "tls")
     element = FakeElementServer()  # type: ignore[abstract]  # grpc has a default for each method
-    peer = Peer(certificates.element(storage_id), like_an_element(), element.add_to)
+    peer = Peer(certificates.element(storage_id), like_an_element(), element.add_to, streams=streams)
     await peer.start()
     async with StoragePool(certificates.module("ingester")) as pool:
         yield Ground(element, peer, pool.client(an_element(expected, peer.address)))
@@ -291,3 +296,40 @@ async def test_a_reader_that_does_not_read_stops_the_element(ground: Ground) -> 
 
 def file_content(ground: Ground, file: FileAttributes) -> bytes:
     return ground.element.files[file.file_id][1]
+
+
+async def test_streams_of_bytes_that_stand_still_keep_no_other_call_waiting(tmp_path: Path) -> None:
+    """They go over a connection of their own: this server takes two calls of one connection at a time."""
+    async with served(tmp_path, "se-rw-01", "se-rw-01", streams=2) as ground, AsyncExitStack() as standing:
+        file = ground.element.put(CONTENT)
+        for opening in (
+            ground.client.download(file.file_id, None, on_behalf_of=SOMEBODY),
+            ground.client.upload(NEW, on_behalf_of=SOMEBODY),
+        ):
+            await standing.enter_async_context(opening)
+        async with asyncio.timeout(PATIENCE / 2):
+            await ground.client.store(NEW, [encode_chunk(b"x")], UploadCommit(1), on_behalf_of=SOMEBODY)
+
+
+async def test_an_upload_that_was_broken_off_holds_no_stream_of_the_connection(ground: Ground) -> None:
+    """GRPC counts a call for as long as there is an object of it; those of cancelled uploads keep themselves."""
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(3):
+            sending = asyncio.create_task(store_for_ever(ground.client))
+            while not ground.element.received:  # noqa: ASYNC110 - the element's count tells nobody
+                await asyncio.sleep(0.01)
+            ground.element.received = 0
+            sending.cancel()
+            await asyncio.gather(sending, return_exceptions=True)
+            del sending
+        await asyncio.sleep(0.1)  # the last of it goes with the next turns of the loop
+        assert [each for each in gc.get_objects() if isinstance(each, StreamUnaryCall)] == []
+    finally:
+        gc.enable()
+
+
+async def store_for_ever(client: StorageClient) -> None:
+    async with client.upload(NEW, on_behalf_of=SOMEBODY) as upload:
+        await upload.send(for_ever(CONTENT))

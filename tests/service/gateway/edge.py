@@ -102,10 +102,10 @@ def fields_of(answer: httpx.Response) -> list[str]:
 
 
 @asynccontextmanager
-async def running_edge(folder: Path) -> AsyncIterator[Edge]:
-    """A gateway for as long as the block runs."""
+async def running_edge(folder: Path, *, streams: int = 256, **settings: str) -> AsyncIterator[Edge]:
+    """A gateway for as long as the block runs. `streams`: see `Servers`; `settings`: further ones, without prefix."""
     certificates = Certificates(folder / "tls")
-    async with behind_the_edge(certificates) as servers:
+    async with behind_the_edge(certificates, streams=streams) as servers:
         port, ops = free_port(), free_port()
         process = Running.start(
             "gateway",
@@ -119,6 +119,7 @@ async def running_edge(folder: Path) -> AsyncIterator[Edge]:
                 "GW_INGESTER_ADDR": servers.addresses["ingester"],
                 "GW_QUERY_ADDR": servers.addresses["query"],
                 "GW_SHUTDOWN_TIMEOUT": "2s",
+                **{f"GW_{name}": value for name, value in settings.items()},
             },
             ops_port=ops,
             log=folder / "gateway.log",

@@ -23,7 +23,7 @@ def app() -> Litestar:
     nothing = cast("Any", None)  # no request is made
     fields = dict.fromkeys(Services.__slots__, nothing)
     health = Health(dict, nothing)
-    return litestar(Services(**fields), health, issuer="https://x", public_url="https://x")
+    return litestar(Services(**fields), health, issuer="https://x", public_url="https://x", max_transfers=1)
 
 
 @pytest.fixture(scope="module")
