@@ -161,7 +161,7 @@ class UploadFile:
             log.exception("stored but not registered", file_id=file.file_id, storage_id=element.storage_id)
             raise ServiceUnavailable(
                 "the document is stored but could not be registered, so it is not found yet; "
-                f"sending it again with the id {file.file_id} registers it",
+                f"it will be, under the id {file.file_id}, without being sent again",
                 retry_after=5,
             ) from error
 
@@ -183,6 +183,6 @@ async def _settled(storing: Callable[[], Awaitable[FileAttributes]]) -> FileAttr
 def _not_confirmed(new_file: NewFile, error: ArtStoreError) -> StorageUnavailable:
     return StorageUnavailable.unconfirmed(
         "the storage element did not confirm the upload, so it is not known whether the document was kept; "
-        f"sending it again with the id {new_file.file_id} settles it",
+        f"look for it under the id {new_file.file_id} before sending it again",
         retry_after=error.retry_after,
     )

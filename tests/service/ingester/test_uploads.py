@@ -157,7 +157,7 @@ async def test_a_small_document_that_may_have_been_kept_goes_nowhere_else(
     ground.admin.candidates = [ground.played_address, ground.real.address]
     ground.played.breaks_off_stores = 2
     kept = ground.real.kept()
-    with pytest.raises(StorageUnavailable, match=r"sending it again with the id [0-9a-f-]{36} settles it"):
+    with pytest.raises(StorageUnavailable, match=r"look for it under the id [0-9a-f-]{36} before sending it again"):
         await upload(ground, client, b"abc")
     assert (ground.real.kept(), ground.admin.rows) == (kept, {})
 
