@@ -103,7 +103,7 @@ def test_scopes_decide_who_may_look_and_who_may_change(mesh: Mesh, client: httpx
 def test_an_element_is_compared_with_the_registry_on_request(client: httpx.Client, word: str) -> None:
     put(client, f"{word}.txt")
     ident = element(client, "rw")["id"]
-    answer = client.post(f"/storage-elements/{ident}/sync", params={"wait": 60})
+    answer = client.post(f"/storage-elements/{ident}/sync", params={"wait": 50})
     done = answer.json()
     assert (answer.status_code, done["state"], done["kind"], done["error"]) == (200, "succeeded", "sync", None)
     assert done["result"]["listed"] >= 1
@@ -147,7 +147,7 @@ def test_an_element_reconciles_itself_on_request_and_destroys_nothing(
     known = element(client, "rw")
     stray = next(mesh.data_dir(known["storage_id"]).glob("files/*/*/*/*")) / f"{word}.stray"
     stray.write_bytes(b"whose is this?")
-    answer = client.post(f"/storage-elements/{known['id']}/maintenance/reconcile", params={"wait": 60})
+    answer = client.post(f"/storage-elements/{known['id']}/maintenance/reconcile", params={"wait": 50})
     done = answer.json()
     assert (answer.status_code, done["kind"], done["state"]) == (200, "reconcile", "succeeded"), done
     report = done["result"]
@@ -157,7 +157,7 @@ def test_an_element_reconciles_itself_on_request_and_destroys_nothing(
     assert word in json.dumps(report["findings"])
     assert sum(report["counts"].values()) >= 1
     assert any(mesh.data_dir(known["storage_id"]).rglob(f"*{word}.stray*"))
-    quick = client.post(f"/storage-elements/{known['id']}/maintenance/reconcile", params={"wait": 60, "quick": True})
+    quick = client.post(f"/storage-elements/{known['id']}/maintenance/reconcile", params={"wait": 50, "quick": True})
     assert not quick.json()["result"]["thorough"]
     for each in mesh.data_dir(known["storage_id"]).rglob(f"*{word}.stray*"):
         each.unlink()
@@ -170,7 +170,7 @@ def test_an_element_reads_every_byte_again_on_request(mesh: Mesh, client: httpx.
         each for each in mesh.data_dir(known["storage_id"]).rglob(f"files/**/*{damaged}*") if each.suffix == ".txt"
     )
     data.write_bytes(b"kepT")
-    answer = client.post(f"/storage-elements/{known['id']}/maintenance/scrub", params={"wait": 60})
+    answer = client.post(f"/storage-elements/{known['id']}/maintenance/scrub", params={"wait": 50})
     done = answer.json()
     assert (answer.status_code, done["kind"], done["state"]) == (200, "scrub", "succeeded"), done
     assert damaged in {each["file_id"] for each in done["result"]["findings"]}
@@ -183,7 +183,7 @@ def test_an_element_reads_every_byte_again_on_request(mesh: Mesh, client: httpx.
 
 def test_what_admin_follows_and_does_is_a_metric(mesh: Mesh, client: httpx.Client) -> None:
     known = element(client, "rw")
-    assert client.post(f"/storage-elements/{known['id']}/sync", params={"wait": 60}).json()["state"] == "succeeded"
+    assert client.post(f"/storage-elements/{known['id']}/sync", params={"wait": 50}).json()["state"] == "succeeded"
     ops = mesh.info["processes"]["admin"]["ops"]
     lines = httpx.get(f"http://127.0.0.1:{ops}/metrics", trust_env=False).text.splitlines()
     shown = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))

@@ -204,7 +204,7 @@ def test_without_postgresql_all_are_told_to_wait_and_nothing_is_half_done(mesh: 
     assert client.get("/health/ready").json()["status"] == "ok"
     # What was stored and never acknowledged is in the registry too: the disk and the rows say the same.
     ident = client.get("/storage-elements", params={"mode": "rw"}).json()["items"][0]["id"]
-    result = client.post(f"/storage-elements/{ident}/sync", params={"wait": 60}).json()["result"]
+    result = client.post(f"/storage-elements/{ident}/sync", params={"wait": 50}).json()["result"]
     assert (result["missing"], result["older"], result["elsewhere"]) == (0, 0, 0)
     assert result["added"] == 0
 
