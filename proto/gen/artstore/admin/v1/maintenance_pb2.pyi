@@ -200,7 +200,7 @@ class ReconcileElementRequest(_message.Message):
     """Compare only sizes, do not read every byte."""
     @_builtins.property
     def wait(self) -> _duration_pb2.Duration:
-        """How long to wait for its end, at most 60 s; unset: not at all."""
+        """How long to wait for its end, at most 50 s; unset: not at all."""
 
     def __init__(
         self,
@@ -257,7 +257,7 @@ class ScrubElementRequest(_message.Message):
     """UUID of the registration."""
     @_builtins.property
     def wait(self) -> _duration_pb2.Duration:
-        """How long to wait for its end, at most 60 s; unset: not at all."""
+        """How long to wait for its end, at most 50 s; unset: not at all."""
 
     def __init__(
         self,
@@ -316,7 +316,7 @@ class SyncElementRequest(_message.Message):
     """The disk is right, however much has gone from it or become older."""
     @_builtins.property
     def wait(self) -> _duration_pb2.Duration:
-        """How long to wait for its end, at most 60 s; unset: not at all."""
+        """How long to wait for its end, at most 50 s; unset: not at all."""
 
     def __init__(
         self,
