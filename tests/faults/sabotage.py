@@ -103,9 +103,9 @@ SAFEGUARDS = (
     Sabotage(
         "fsync-of-the-journal",
         f"{STORE}/wal/journal.py",
-        "        self._fs.fdatasync(self._descriptor)\n",
-        "",
-        UPLOADS,
+        "            self._fs.fdatasync(self._descriptor)\n",
+        "            pass\n",
+        FEED,
     ),
     Sabotage(
         "fsync-of-the-destroyed-log",
