@@ -211,9 +211,9 @@ SAFEGUARDS = (
         (
             "        with self._health.committing():\n"
             "            sync_folder(self._fs, self._layout.uploads)\n"
-            "        before = self._known"
+            "        self._note(upload)"
         ),
-        "        sync_folder(self._fs, self._layout.uploads)\n        before = self._known",
+        "        sync_folder(self._fs, self._layout.uploads)\n        self._note(upload)",
         ("tests/faults/test_disk_errors.py", "-k", "any_failed_call and resumable"),
     ),
     Sabotage(

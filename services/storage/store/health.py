@@ -25,16 +25,21 @@ class WriteHealth:
         self._sure = sure
         self.reason = ""
         """Why it stopped; empty while it writes."""
+        self._deposed = False
+        """Whether it stopped for another process, and not for the disk."""
 
     @property
     def writable(self) -> bool:
         return not self.reason
 
     def require(self) -> None:
-        """Raise `StorageUnavailable` unless the element writes."""
-        if self.reason:
+        """Raise `StorageUnavailable` unless the element writes, and this process may begin something.
+
+        Asked before something is begun, and never between: what has begun either ends, or fails in the file system.
+        """
+        if self.reason and not self._deposed:
             raise StorageUnavailable("the storage element has stopped writing after a disk error")
-        if not self._sure():
+        if self.reason or not self._sure():
             raise StorageUnavailable("the storage element is changing its leader; try again", retry_after=2)
 
     def stop(self, reason: str) -> None:
@@ -45,7 +50,8 @@ class WriteHealth:
 
     def depose(self, reason: str) -> None:
         """Write nothing any more: another process does."""
-        self.reason = self.reason or reason
+        if not self.reason:
+            self.reason, self._deposed = reason, True
 
     @contextmanager
     def preparing(self) -> Iterator[None]:
@@ -66,8 +72,14 @@ class WriteHealth:
 
     @contextmanager
     def committing(self) -> Iterator[None]:
-        """Around what cannot: any failure stops the writing, since nobody knows what the disk has kept."""
-        self.require()
+        """Around what cannot: any failure stops the writing, since nobody knows what the disk has kept.
+
+        The lease is no matter here. A leader that was paused in the middle goes on: what it renames too late fails at
+        the fence, and with what it had renamed before the recovery of the next leader agrees. Gone half way, and still
+        leading, it would leave a file that neither journal, index nor feed knows.
+        """
+        if self.reason:
+            raise self._unknown()
         try:
             yield
         except OSError as error:
@@ -75,6 +87,15 @@ class WriteHealth:
 
     def _stopped(self, error: OSError) -> StorageUnavailable:
         self.stop(str(error))
+        return self._unknown()
+
+    def _unknown(self) -> StorageUnavailable:
+        """Something had begun, or could have."""
+        if self._deposed:
+            return StorageUnavailable.unconfirmed(
+                "the storage element is changing its leader: whether the change was kept is not known, ask again with"
+                " the same id", retry_after=2
+            )  # fmt: skip
         return StorageUnavailable.unconfirmed(
             "a disk error: whether the change was kept is not known, ask again with the same id"
         )

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from services.chassis.logs import get_logger
 from services.model.errors import FileDamaged, FileDeleted, FileExpired, NotFound
 from services.model.files import FileStatus
 from services.model.ids import FileId
+from services.storage.domain.collecting import ENDED
 from services.storage.domain.documents import Document
 from services.storage.store.destroyed import DestroyedLog
 from services.storage.store.documents import DocumentFiles
 from services.storage.store.health import reading
 from services.storage.store.index import Index
 from services.storage.store.rows import Row
+
+log = get_logger(__name__)
 
 
 class Lookup:
@@ -94,6 +98,19 @@ class Lookup:
     def _on_disk(self, file_id: FileId) -> Document | None:
         with reading():
             document = self._documents.look_up(file_id)
-        if document is not None:
-            self._index.put([document])
+        if document is None or self._came_back(document):
+            return None
+        self._index.put([document])
         return document
+
+    def _came_back(self, document: Document) -> bool:
+        """Whether it was destroyed and is there nevertheless, not even deleted: another one of its id was, then.
+
+        What is still there as it ended is being destroyed, or waits for it to be tried again.
+        """
+        a = document.attributes
+        if a.status in ENDED or self._index.destroyed(a.file_id) is None:
+            return False
+        log.error("a file that was destroyed is on the disk again: it is not served", file_id=a.file_id,
+                  name=document.storage_filename)  # fmt: skip
+        return True

@@ -170,10 +170,7 @@ class UploadFiles:
             if not moved:
                 with contextlib.suppress(OSError):  # it goes at the next start
                     self._fs.unlink(linked)
-        # The file is there: a disk that is too full to say so changes nothing of it.
-        with contextlib.suppress(StorageFull), self._health.preparing():
-            self._keep(upload.done(expires_at=expires_at))
-            self._drop(path)
+        self._completed(upload.done(expires_at=expires_at))
         return document
 
     def remove(self, upload: OpenUpload) -> None:
@@ -184,6 +181,20 @@ class UploadFiles:
             self._drop(self._part(upload))
         self._known.pop(upload.upload_id, None)
         self._space.settle(upload.outstanding, upload.outstanding)
+
+    def _completed(self, done: OpenUpload) -> None:
+        """Say of an upload that it is a file now, which is told as kept or unknown, never as refused."""
+        try:
+            with self._health.preparing():
+                self._keep(done)
+                self._drop(self._part(done))
+        except StorageFull:
+            # A disk that is too full to say so changes nothing of the file. Nobody may add to its bytes, though, which
+            # still have the name of the part.
+            self._note(done)
+        except StorageUnavailable as error:
+            self._note(done)
+            raise StorageUnavailable.unconfirmed(error.message, retry_after=error.retry_after) from error
 
     def _require_loaded(self) -> None:
         if not self._loaded:
@@ -202,6 +213,10 @@ class UploadFiles:
         # The record may be kept or not: a part that is shortened to the offset before could be too short for it.
         with self._health.committing():
             sync_folder(self._fs, self._layout.uploads)
+        self._note(upload)
+
+    def _note(self, upload: OpenUpload) -> None:
+        """Take note of how an upload stands, and give back the room that it does not need any more."""
         before = self._known.get(upload.upload_id, upload)
         come = before.outstanding - upload.outstanding
         self._space.settle(come, come)

@@ -16,7 +16,7 @@ from functools import partial
 
 from services.chassis.logs import get_logger
 from services.model.clock import Clock
-from services.model.errors import ArtStoreError
+from services.model.errors import ArtStoreError, StorageUnavailable
 from services.model.feed import Change, ChangeKind, Destroyed
 from services.model.ids import ElementUuid, FileId
 from services.storage.domain.documents import Document
@@ -121,6 +121,8 @@ class Journal:
         self._descriptor: int | None = None
         self._place = Place(origin.epoch, 0)
         self._used = self._batch = 0
+        self._head: Head | None = None
+        """Of the segment that was made last, until it is written: without it no successor could read the segment."""
         self._open: dict[int, Place] = {}
         """Where each open transaction begins."""
         self._kinds: dict[int, ChangeKind] = {}
@@ -146,8 +148,8 @@ class Journal:
             records.append(record)
         self._segments.make_folder(self._origin.epoch)
         # One segment holds them, however many: without them there would be no epoch.
-        head = self._next_segment(max(self._size, COMMIT_ROOM * (len(records) + 4)))
-        self._append([head, *records])
+        self._next_segment(max(self._size, COMMIT_ROOM * (len(records) + 4)))
+        self._append(records)
         commits = [each for each in records if isinstance(each, Commit)]
         self._number = commits[-1].number if commits else self._number
         self._tail.begin(self._end)
@@ -171,6 +173,10 @@ class Journal:
 
     def begin_creates(self, documents: Sequence[Document]) -> list[int | BaseException]:
         """`begin` for several new files at once: of each its transaction, or why it has not begun."""
+        try:
+            self._health.require()
+        except StorageUnavailable as error:
+            return [error for _ in documents]
         with self._queued:
             waiting = [self._beginning(partial(_create, document)) for document in documents]
         return [self._begun(each) for each in waiting]
@@ -232,6 +238,7 @@ class Journal:
         return End(self._place, self._used, self._number)
 
     def _begin(self, made: Callable[[int], Begin]) -> int:
+        self._health.require()
         with self._queued:
             waiting = self._beginning(made)
         outcome = self._begun(waiting)
@@ -290,20 +297,19 @@ class Journal:
             each.done = True
 
     def _write(self, batch: list[_Waiting]) -> None:
-        head: list[Record] = []
         needed = self._needed(batch)
         rolled = self._used + needed > self._size
         if rolled:
             try:
                 with self._health.preparing():
-                    head = [self._next_segment(max(self._size, needed + COMMIT_ROOM))]
+                    self._next_segment(max(self._size, needed + COMMIT_ROOM))
             except ArtStoreError as error:
                 # What has begun has its room; only what is to begin must wait for more.
                 batch = _refused(batch, error)
                 rolled = False
         if batch:
             with self._health.committing():
-                self._append([*head, *(each.record for each in batch)])
+                self._append([each.record for each in batch])
         for each in batch:
             if isinstance(each.record, Begin):
                 self._open[each.record.tx] = self._place
@@ -319,7 +325,8 @@ class Journal:
             self._number = done[-1].number
             self._tail.publish(self._end, [each.change for each in done])
         if rolled:
-            self._checkpoint()
+            with contextlib.suppress(ArtStoreError):  # it has stopped the writing; this batch is durable all the same
+                self._checkpoint()
 
     def _needed(self, batch: list[_Waiting]) -> int:
         """Bytes kept for the batch, the ends of all that is open then, and a checkpoint; 0 if nothing begins."""
@@ -328,21 +335,23 @@ class Journal:
             return 0
         return frames.HEADER_BYTES + COMMIT_ROOM * (len(batch) + len(self._open) + begins + 1)
 
-    def _next_segment(self, size: int) -> Head:
-        """Make the next segment and go on there; its head, which is to be written first."""
+    def _next_segment(self, size: int) -> None:
+        """Make the next segment and go on there; its head is written with what is written next."""
         place = Place(self._place.epoch, self._place.segment + 1)
         descriptor = self._segments.make(place, size)
         self._close()
         self._descriptor, self._place, self._used = descriptor, place, 0
         element, lineage = self._origin.element, self._origin.lineage
-        return Head(element, lineage, place, self._applied, self._spent, self._number, self._clock.now())
+        self._head = Head(element, lineage, place, self._applied, self._spent, self._number, self._clock.now())
 
-    def _append(self, records: list[Record]) -> None:
+    def _append(self, records: Sequence[Record]) -> None:
         assert self._descriptor is not None, "the journal was not started"
+        records = records if self._head is None else [self._head, *records]
         frame = frames.encode(self._batch + 1, encode(records))
         write_all(self._fs, self._descriptor, frame)
         with WAL_FSYNC.time():
             self._fs.fdatasync(self._descriptor)
+        self._head = None
         self._batch += 1
         self._used += len(frame)
 

@@ -277,3 +277,18 @@ async def test_what_cannot_be_trusted_stays_and_is_not_gone_on_with(memory: Path
         with pytest.raises(NotFound):
             element.uploads.get(ID)
     assert disk.paths()[f"uploads/{ID}.part"] == FIRST
+
+
+async def test_a_disk_too_full_to_say_that_it_is_completed_leaves_the_file_alone(tmp_path: Path) -> None:
+    """The part's name is still there, and what it names is the file."""
+    disk = WatchedDisk(await base(tmp_path / "base", "create", "first", "second"))
+    async with element_on(tmp_path / "full", disk) as element:
+
+        def full(call: Call) -> None:
+            if call.name == "open" and call.arguments[0].name.endswith(".upload.json"):
+                raise OSError(errno.ENOSPC, "full")
+
+        disk.before = full
+        await complete(element.uploads)
+        assert element.uploads.get(ID).completed
+        assert f"uploads/{ID}.part" in disk.inner.paths()  # type: ignore[attr-defined]

@@ -200,3 +200,21 @@ def test_without_its_sync_a_begin_is_lost() -> None:
     written.watched.before = lambda call: SKIPPED if call.name == "fdatasync" else None
     written.begin()
     assert not written.history().open
+
+
+def test_a_checkpoint_that_fails_is_not_the_error_of_what_was_written_with_it() -> None:
+    """It stops the writing; but what was begun has begun, and what was committed is so."""
+    written = Written(size=2 << 10)
+    first = written.begin()
+
+    def settled() -> bool:
+        written.watched.fail_at(0, errno.EIO)
+        return True
+
+    written.journal._settled = settled  # what is written next is the checkpoint
+    while written.health.writable:
+        begun = written.begin()
+    assert begun in written.history().open, "told as begun, and durable"
+    with pytest.raises(StorageUnavailable) as told:
+        written.journal.commit(first, DOCUMENT)
+    assert told.value.outcome_unknown
