@@ -23,6 +23,7 @@ class MemoryLeadership:
         self.faster = False
         """Whether somebody else claims the next epoch first."""
         self.unrecoverable = False
+        self.recovery_fails: Exception | None = None
         self.beat_fails: Exception | None = None
         self.state = ModeState(Mode.RW, 3, SINCE, Subject("somebody"))
         self.locked = self.leading = self.accepting = False
@@ -53,6 +54,8 @@ class MemoryLeadership:
         self.done.append("recover")
         if self.unrecoverable:
             raise StorageUnavailable("the disk is broken")
+        if self.recovery_fails is not None:
+            raise self.recovery_fails
         return self.state
 
     def accept(self) -> None:

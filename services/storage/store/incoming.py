@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from services.chassis.steps import Steps
+from services.model.errors import StorageUnavailable
 from services.model.files import FileAttributes, JsonObject
 from services.model.ids import FileId
 from services.storage.ports import Bytes
@@ -36,7 +37,7 @@ class IncomingFile:
         self._working: list[asyncio.Future[None]] = []
         self._pushing: asyncio.Task[None] | None = None
         self._pushed = 0
-        self._committing = False
+        self._committing = self._left = False
 
     async def __aenter__(self) -> Self:
         try:
@@ -52,6 +53,7 @@ class IncomingFile:
     ) -> None:
         self._sharing.close()
         if not self._committing:
+            self._left = True
             await self._discard()
 
     async def write(self, chunk: Bytes) -> None:
@@ -69,6 +71,8 @@ class IncomingFile:
         return await self._writes.run(self._part.finish)
 
     async def commit(self, attributes: FileAttributes, unknown: JsonObject | None = None) -> FileAttributes:
+        if self._left:  # its sender went away while the commit waited for its turn
+            raise StorageUnavailable("the upload was given up before its commit; nothing was kept")
         self._committing = True
         try:
             async with self._locks.hold(self._file_id):

@@ -166,7 +166,9 @@ class Index:
     def ahead(self, element: ElementUuid, lineage: str | None, last: int) -> bool:
         """Whether it knows of commits after `last` of that history."""
         about = self._about()
-        return (about.get("element_uuid"), about.get("lineage")) == (element, lineage) and int(about["applied"]) > last
+        return (about.get("element_uuid"), about.get("lineage")) == (element, lineage) and int(
+            about.get("applied", "0")
+        ) > last
 
     def clear(self) -> int:
         """Forget all files: the beginning of a rebuild, which `rebuilt` ends. Raises `IndexFailed`."""

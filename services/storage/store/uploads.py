@@ -87,11 +87,19 @@ class UploadFiles:
     def create(self, upload: OpenUpload) -> None:
         """Begin an upload durably, room for what it declares kept. Raises `StorageFull`, `StorageUnavailable`."""
         with self._health.preparing():
-            self._space.promise(upload.outstanding)
+            before = self._known.pop(upload.upload_id, None)  # it has expired: nobody else begins one that is known
+            if before is not None:
+                self._space.settle(before.outstanding, before.outstanding)
+            promised = 0
             try:
+                self._space.promise(upload.outstanding)
+                promised = upload.outstanding
                 self._keep(upload)
             except BaseException:
-                self._space.settle(upload.outstanding, upload.outstanding)
+                self._space.settle(promised, promised)
+                if before is not None:
+                    self._known[before.upload_id] = before
+                    self._space.keep(before.outstanding)
                 raise
 
     def open_part(self, upload: OpenUpload) -> int:

@@ -138,6 +138,11 @@ class Elect:
         except StorageUnavailable as reason:
             self._not_before = self._clock.monotonic() + self._patience.silence
             await self._leave(str(reason))
+        except Exception as reason:
+            # Whatever it is, an epoch that was claimed and cannot begin must not be kept: nobody else could lead.
+            self._not_before = self._clock.monotonic() + self._patience.silence
+            await self._leave(repr(reason))
+            raise
         else:
             log.warning("this process leads", epoch=epoch)
 

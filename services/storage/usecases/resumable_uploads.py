@@ -115,7 +115,8 @@ class AppendUpload:
             except (StorageFull, StorageUnavailable):
                 raise  # what was acknowledged counts
             except BaseException:
-                await self._finishing.run(part.acknowledge())
+                # Cut off once more while this runs, by whoever goes on with the upload: the part stays open until then.
+                await self._finishing.to_its_end(part.acknowledge())
                 raise
             upload = await part.acknowledge()
         if said is not None:

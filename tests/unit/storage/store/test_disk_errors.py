@@ -134,3 +134,14 @@ async def test_what_was_open_when_an_element_stopped_writing_is_settled_by_the_n
         await element.check_index()
         await element.check_wal()
         assert (await element.files.find(FILE_ID)).attributes.revision == 2, "its new attributes were in place"
+
+
+async def test_a_sender_who_leaves_while_the_commit_waits_harms_nobody(tmp_path: Path) -> None:
+    async with opened(tmp_path) as element:
+        async with element.files.receive(FILE_ID, 3) as incoming:
+            await incoming.write(b"one")
+            sha256 = await incoming.finish()
+        with pytest.raises(StorageUnavailable) as refused:
+            await incoming.commit(attributes(size=3, sha256=sha256))
+        assert not refused.value.outcome_unknown
+        assert element.files.writable

@@ -438,3 +438,11 @@ def test_a_page_is_found_by_its_cursor_and_not_by_counting(tmp_path: Path, statu
         assert "SEARCH files USING" in plan, plan
         assert "TEMP B-TREE" not in plan, plan
         assert "(uploaded_ms,file_id)>(?,?)" in plan, plan
+
+
+def test_one_that_was_never_told_a_number_is_not_ahead(tmp_path: Path) -> None:
+    """The process died between the first two changes of a new index."""
+    index = Index(tmp_path)
+    index.resume(ElementUuid("e"), "l", range(1))
+    assert not index.ahead(ElementUuid("e"), "l", 5)
+    index.close()

@@ -292,3 +292,21 @@ async def test_a_disk_too_full_to_say_that_it_is_completed_leaves_the_file_alone
         await complete(element.uploads)
         assert element.uploads.get(ID).completed
         assert f"uploads/{ID}.part" in disk.inner.paths()  # type: ignore[attr-defined]
+
+
+async def test_an_expired_upload_that_is_begun_again_keeps_room_once(tmp_path: Path) -> None:
+    async with element_on(tmp_path, StrictDisk(ROOT)) as element:
+        await element.uploads.create(NEW)
+        await element.uploads.create(NEW)
+        assert (await element.files.room()).promised == len(CONTENT)
+        await element.uploads.remove(element.uploads.get(ID))
+        assert (await element.files.room()).promised == 0
+
+
+async def test_an_expired_upload_stays_known_if_there_is_no_room_for_it_again(tmp_path: Path) -> None:
+    async with element_on(tmp_path, StrictDisk(ROOT)) as element:
+        await element.uploads.create(NEW)
+        with pytest.raises(StorageFull):
+            await element.uploads.create(OpenUpload(new_file(declared_size=1 << 60), ANNA, END))
+        assert element.uploads.get(ID) == NEW
+        assert (await element.files.room()).promised == len(CONTENT)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 import pytest
 
 from services.model.elements import Mode, Role
@@ -146,3 +148,14 @@ async def test_a_follower_of_a_leader_that_has_stopped_writing_takes_no_uploads(
     await house.elect()
     assert not house.elect.writable
     await house.elect.check()
+
+
+async def test_an_epoch_that_cannot_begin_for_whatever_reason_is_left(house: House) -> None:
+    house.leadership.recovery_fails = sqlite3.OperationalError("database or disk is full")
+    with pytest.raises(sqlite3.OperationalError):
+        await house.elect()
+    assert not house.leadership.leading
+    assert house.said == [Role.LEADER, Role.FOLLOWER]
+    house.leadership.recovery_fails = None
+    await house.passes(9)
+    assert house.elect.role is Role.LEADER

@@ -251,3 +251,23 @@ async def test_only_who_began_it_goes_on(ground: Ground) -> None:
     await ground.begin()
     with pytest.raises(ArtStoreError, match="somebody else"):
         await ground.get(ID, by=Subject("boris"))
+
+
+async def test_who_is_cut_off_twice_leaves_only_when_what_it_had_is_acknowledged(finishing: Finishing) -> None:
+    """Cut off by its connection, and by the call that goes on: what is written stays open until it is written."""
+    go_on, ended = asyncio.Event(), asyncio.Event()
+
+    async def acknowledge() -> None:
+        await go_on.wait()
+        ended.set()
+
+    task = asyncio.create_task(finishing.to_its_end(acknowledge()))
+    for _ in range(3):
+        await asyncio.sleep(0)
+        task.cancel()
+    await asyncio.sleep(0)
+    assert not task.done()
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert ended.is_set()
