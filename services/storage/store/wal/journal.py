@@ -344,9 +344,9 @@ class Journal:
         element, lineage = self._origin.element, self._origin.lineage
         self._head = Head(element, lineage, place, self._applied, self._spent, self._number, self._clock.now())
 
-    def _append(self, records: Sequence[Record]) -> None:
+    def _append(self, after: Sequence[Record]) -> None:
         assert self._descriptor is not None, "the journal was not started"
-        records = records if self._head is None else [self._head, *records]
+        records = [*after] if self._head is None else [self._head, *after]
         frame = frames.encode(self._batch + 1, encode(records))
         write_all(self._fs, self._descriptor, frame)
         with WAL_FSYNC.time():

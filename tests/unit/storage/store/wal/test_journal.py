@@ -212,6 +212,7 @@ def test_a_checkpoint_that_fails_is_not_the_error_of_what_was_written_with_it() 
         return True
 
     written.journal._settled = settled  # what is written next is the checkpoint
+    begun = first
     while written.health.writable:
         begun = written.begin()
     assert begun in written.history().open, "told as begun, and durable"
