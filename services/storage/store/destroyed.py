@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,19 @@ class DestroyedLog:
     def find(self, file_id: FileId) -> Destroyed | None:
         """What became of a file; reads the whole log, for the time while the index is being made."""
         return next(self.lines(file_id), None)
+
+    def latest(self, file_ids: Collection[FileId]) -> list[Destroyed]:
+        """What became of these files, of those that were destroyed; newest months first, until all are found."""
+        found: dict[FileId, Destroyed] = {}
+        wanted = set(file_ids)
+        for path in reversed(self._files(min(wanted))):
+            lines = (_decode(text) for text in self._texts(path) if text)
+            month = {line.file_id: line for line in lines if line is not None and line.file_id in wanted}
+            found.update(month)
+            wanted -= month.keys()
+            if not wanted:
+                break
+        return list(found.values())
 
     def _texts(self, path: Path) -> Iterator[bytes]:
         """The lines of a month, which may be many."""

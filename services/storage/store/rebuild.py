@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 from collections import deque
 from collections.abc import Iterator
@@ -198,6 +199,11 @@ class Rebuild:
             found.damaged += 1  # logged where it was seen
         except FileNotFoundError:
             log.warning("attributes vanished while they were read", name=name)
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            found.damaged += 1  # one sector is bad, and no reason to know nothing of the others
+            log.error("attributes cannot be read", name=name, reason=str(error))  # noqa: TRY400 - no fault of ours
         else:
             rows.append(of_document(document))
 

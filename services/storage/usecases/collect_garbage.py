@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from services.chassis.logs import get_logger
 from services.model.clock import Clock
-from services.model.errors import FileDamaged, FileDeleted, FileExpired, NotFound, StorageUnavailable
+from services.model.errors import FileDamaged, FileDeleted, FileExpired, MetadataTooLarge, NotFound, StorageUnavailable
 from services.model.files import FileStatus
 from services.model.ids import FileId
 from services.model.maintenance import Collected
@@ -16,6 +16,9 @@ from services.storage.domain.modes import Operation
 from services.storage.ports import Collections, Files
 from services.storage.usecases.finishing import Finishing
 from services.storage.usecases.mode_gate import ModeGate
+
+UNREADABLE = 10
+"""So many files in a row that the disk does not give: then it is the disk, and not one of its files."""
 
 log = get_logger(__name__)
 
@@ -62,14 +65,20 @@ class CollectGarbage:
         return doubt(now, before=self._before, written=written or self._gate.state.changed_at)
 
     async def _pass(self, now: datetime) -> Collected:
-        done = Collected()
+        done, unreadable = Collected(), 0
         async for file_id in self._files.ended(now):
             try:
                 await self._finishing.run(self._collect(file_id, now, done))
+                unreadable = 0
             except (NotFound, FileDeleted, FileExpired):
                 continue  # somebody else has seen to it
-            except FileDamaged:
-                done.failed += 1  # its attributes cannot be trusted, so nothing follows from them
+            except (FileDamaged, MetadataTooLarge):
+                done.failed += 1  # its attributes cannot be trusted, or were made by hand: nothing follows from them
+            except StorageUnavailable:
+                unreadable += 1
+                if not self._files.writable or unreadable == UNREADABLE:
+                    raise
+                done.failed += 1
         if done.expired or done.destroyed or done.failed:
             log.info("garbage was collected", expired=done.expired, destroyed=done.destroyed, freed=done.freed,
                      failed=done.failed)  # fmt: skip

@@ -210,7 +210,7 @@ class ExpireUploads:
         """How many went. Raises `StorageUnavailable`."""
         gone = 0
         for upload in self._open.store.known():
-            if upload.expires_at <= self._clock.now():
+            if upload.expires_at <= self._clock.now() and not self._open.turns.appending(upload.upload_id):
                 work = self._open.turns.alone(upload.upload_id, partial(self._remove, upload.upload_id))
                 gone += await self._finishing.run(work)
         return gone

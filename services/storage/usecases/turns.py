@@ -20,6 +20,10 @@ class Turns:
         self._uploads = uploads
         self._appending: dict[UploadId, asyncio.Task[Any]] = {}
 
+    def appending(self, upload_id: UploadId) -> bool:
+        """Whether somebody is adding to it."""
+        return upload_id in self._appending
+
     async def append(self, upload_id: UploadId, work: Callable[[], Coroutine[Any, Any, Result]]) -> Result:
         """The result of `work`, once whoever was appending has left. Raises `Conflict` if a newer one takes over."""
         self._interrupt(upload_id)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 
+from services.chassis.logs import get_logger
 from services.model.errors import FileDamaged
 from services.model.ids import FileId
 from services.storage.domain.documents import Document
@@ -14,6 +16,8 @@ from services.storage.store.wal.records import NO_FILE, Commit
 
 STEP = 1000
 """Files that the index is told of at a time."""
+
+log = get_logger(__name__)
 
 
 def replay(
@@ -34,7 +38,12 @@ def replay(
                 gone.add(file_id)
             except FileDamaged:  # what cannot be trusted is not listed
                 index.put([], gone=[file_id])
+            except OSError as error:
+                if error.errno != errno.EIO:
+                    raise
+                log.error("attributes cannot be read", file_id=file_id, reason=str(error))  # noqa: TRY400 - no fault of ours
+                index.put([], gone=[file_id])
         index.put(found)
-    lines = [line for line in destroyed.lines() if line.file_id in gone] if gone else []
+    lines = destroyed.latest(gone) if gone else []
     index.put([], gone=gone, destroyed=lines, applied=last)
     return len(pending)

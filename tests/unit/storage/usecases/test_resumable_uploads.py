@@ -271,3 +271,21 @@ async def test_who_is_cut_off_twice_leaves_only_when_what_it_had_is_acknowledged
     with pytest.raises(asyncio.CancelledError):
         await task
     assert ended.is_set()
+
+
+async def test_an_upload_that_somebody_adds_to_does_not_expire(ground: Ground) -> None:
+    await ground.begin()
+    taken, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly() -> AsyncIterator[Bytes | int]:
+        yield b"abc"
+        taken.set()
+        await go_on.wait()
+        yield 3
+
+    sending = asyncio.create_task(ground.stream(0, slowly()))
+    await taken.wait()
+    ground.clock.advance(2 * EXPIRY.total_seconds())
+    assert await ground.expire() == 0
+    go_on.set()
+    assert (await sending).offset == 3
