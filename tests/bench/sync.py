@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import hashlib
 import tempfile
 import time
 from contextlib import AsyncExitStack
@@ -41,6 +42,9 @@ from tests.support.elements import RunningElement
 from tests.support.postgres import Database, running_postgres
 from tests.support.processes import READY_TIMEOUT
 
+CONTENT = b"x"
+DIGEST = hashlib.sha256(CONTENT).hexdigest()
+"""The right one: else the element finds damage while it is measured, and tells of it."""
 SOMEBODY = Identity(Subject("bench"), frozenset({"storage:read"}))
 
 
@@ -63,12 +67,12 @@ def fill(data: Path, count: int) -> None:
     """Put so many documents of one byte into an element that does not run, as it would have them."""
     layout, folder = Layout(data), data
     for number in range(count):
-        one = file(size=1, original_filename=f"Договор №{number}.pdf", sha256="4" * 64)
+        one = file(size=len(CONTENT), original_filename=f"Договор №{number}.pdf", sha256=DIGEST)
         document = Document(one, f"{number}_{one.file_id}.pdf")
         if layout.folder(one.file_id) != folder:
             folder = layout.folder(one.file_id)
             folder.mkdir(parents=True, exist_ok=True)
-        (folder / document.storage_filename).write_bytes(b"x")
+        (folder / document.storage_filename).write_bytes(CONTENT)
         (folder / f"{document.storage_filename}.attr.json").write_bytes(encode(document))
 
 
