@@ -56,8 +56,11 @@ class Supervisor:
             async with asyncio.TaskGroup() as group:
                 for program in self._programs.values():
                     group.create_task(self._bring_up(program))
-        except* StandaloneError as several:
-            first: BaseException = several
+        except BaseExceptionGroup as several:  # not `except*`, whose errors are a group again in some versions
+            expected, others = several.split(StandaloneError)
+            if expected is None or others is not None:
+                raise
+            first: BaseException = expected
             while isinstance(first, BaseExceptionGroup):
                 first = first.exceptions[0]
             raise first from None
