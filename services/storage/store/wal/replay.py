@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterable
 
-from services.chassis.logs import get_logger
 from services.model.errors import FileDamaged
 from services.model.ids import FileId
 from services.storage.domain.documents import Document
@@ -16,8 +14,6 @@ from services.storage.store.wal.records import NO_FILE, Commit
 
 STEP = 1000
 """Files that the index is told of at a time."""
-
-log = get_logger(__name__)
 
 
 def replay(
@@ -37,11 +33,6 @@ def replay(
             except FileNotFoundError:
                 gone.add(file_id)
             except FileDamaged:  # what cannot be trusted is not listed
-                index.put([], gone=[file_id])
-            except OSError as error:
-                if error.errno != errno.EIO:
-                    raise
-                log.error("attributes cannot be read", file_id=file_id, reason=str(error))  # noqa: TRY400 - no fault of ours
                 index.put([], gone=[file_id])
         index.put(found)
     lines = destroyed.latest(gone) if gone else []

@@ -74,21 +74,6 @@ async def test_the_index_is_made_without_it(tmp_path: Path) -> None:
         assert list((await element.files.page(None, PageRequest())).items) == [other]
 
 
-async def test_a_journal_is_replayed_without_it(tmp_path: Path) -> None:
-    disk, index = WatchedDisk(FileSystem()), tmp_path / "index"
-    async with opened(tmp_path, fs=disk) as element:
-        pass
-    shutil.copytree(index, tmp_path / "before")
-    async with opened(tmp_path, fs=disk) as element:
-        await store(element.files, attributes(), b"x")
-        other = await store(element.files, attributes(file_id=OTHER_ID), b"x")
-    shutil.rmtree(index)
-    shutil.copytree(tmp_path / "before", index)
-    disk.before = bad(FILE_ID)
-    async with opened(tmp_path, fs=disk) as element:
-        assert list((await element.files.page(None, PageRequest())).items) == [other]
-
-
 async def test_of_the_log_of_what_was_destroyed_only_the_months_are_read_that_are_needed(tmp_path: Path) -> None:
     clock, disk = FakeClock(), WatchedDisk(FileSystem())
     async with opened(tmp_path, clock=clock, fs=disk) as element:
