@@ -311,10 +311,11 @@ def _survivor(folder: _Folder, luck: random.Random | None, seen: dict[int, _File
 
 
 def _content(file: _File, luck: random.Random | None) -> _File:
-    """Content that was not synced is there as a whole, in part, or not at all."""
+    """Content that was not synced is there as a whole, in part, or not at all. What was synced is there in any case."""
     data = file.durable
     if luck is not None and data != file.data:
-        data = luck.choice([data, bytes(file.data), bytes(file.data[: luck.randrange(len(file.data) + 1)])])
+        arrived = luck.randrange(len(file.data) + 1)
+        data = luck.choice([data, bytes(file.data), bytes(file.data[:arrived]) + data[arrived:]])
     return _File(bytearray(data), data)
 
 
