@@ -202,7 +202,7 @@ async def test_a_session_that_ends_while_it_goes_on_has_ended(database: Database
     sessions, owner = PostgresSessions(database), user()
     await PostgresUsers(database).add(owner)
     await sessions.begin(A, owner, NOW + WEEK)
-    release = asyncio.Event()
+    held, release = asyncio.Event(), asyncio.Event()
 
     async def hold(connection: Connection) -> None:
         transaction = connection.transaction()
@@ -211,10 +211,12 @@ async def test_a_session_that_ends_while_it_goes_on_has_ended(database: Database
             "INSERT INTO admin.refresh_tokens (token_sha256, family, user_id, expires_at) VALUES ($1, $2, $3, $4)",
             B, uuid.uuid4(), owner.id, NOW,
         )  # fmt: skip
+        held.set()
         await release.wait()
         await transaction.rollback()
 
     holding = asyncio.create_task(database.run(hold))
+    await held.wait()
     going_on = asyncio.create_task(spend(sessions, A, B))
     await waiting(database, 1)  # for the row that is held: it has spent A
     ending = asyncio.create_task(sessions.end(A))
