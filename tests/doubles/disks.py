@@ -89,6 +89,44 @@ class WatchedDisk(FileSystem):
 SKIPPED = object()
 
 
+def every_luck(most: int = 256) -> Iterator[random.Random]:
+    """One luck for each way a power cut can end, each for one `crash` of the same disk; at first nothing is kept.
+
+    Of content that was not synced either all or nothing is there. Of more ways than `most` the last ones are left out.
+    """
+    told: list[bool] | None = []
+    while told is not None and most:
+        yield (luck := _Told(told))
+        told, most = luck.following(), most - 1
+
+
+class _Told(random.Random):
+    """Luck that is told for each thing whether it is kept; those that it is not told of are not."""
+
+    def __init__(self, told: list[bool]) -> None:
+        super().__init__()
+        self._told = iter(told)
+        self._said: list[bool] = []
+
+    def random(self) -> float:
+        self._said.append(next(self._told, False))
+        return 0.0 if self._said[-1] else 1.0
+
+    def choice(self, seq: Any) -> Any:
+        """Of nothing, all and some of a content one of the first two."""
+        return seq[self.random() == 0.0]
+
+    def randrange(self, *_: Any) -> int:
+        return 0
+
+    def following(self) -> list[bool] | None:
+        """What to tell the next one, counted as in binary; None: this one has kept everything."""
+        said = list(self._said)
+        while said and said[-1]:
+            said.pop()
+        return [*said[:-1], True] if said else None
+
+
 @dataclass(slots=True)
 class _File:
     data: bytearray = field(default_factory=bytearray)

@@ -16,7 +16,7 @@ from services.model.ids import ElementUuid
 from services.storage.store.refusal import ElementRefused
 from services.storage.store.wal import reading
 from services.storage.store.wal.segments import Segments
-from tests.doubles.disks import Call
+from tests.doubles.disks import Call, every_luck
 from tests.faults.grounds import Ground
 from tests.faults.making import make_ground
 from tests.faults.operations import OPERATIONS, Operation
@@ -144,7 +144,7 @@ async def _noticed(ground: Ground, operation: Operation, worlds: list[World], ca
     for number in range(len(calls), skip, -1):
         left = await stop(ground, operation, number, skip=skip)
         try:
-            for lucky in (None, *(luck("sync", operation, skip, each) for each in range(10))):
+            for lucky in every_luck():
                 await check_after_cut(operation, worlds, left, lucky)
         except (AssertionError, ArtStoreError, ElementRefused):
             return True

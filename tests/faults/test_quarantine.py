@@ -26,7 +26,7 @@ from services.storage.store.durable import sync_folder, write_file
 from services.storage.store.element import Element
 from services.storage.store.fs import FileSystem
 from tests.doubles.clock import FakeClock
-from tests.doubles.disks import SKIPPED, Call, PowerCut, StrictDisk, WatchedDisk
+from tests.doubles.disks import SKIPPED, Call, PowerCut, StrictDisk, WatchedDisk, every_luck
 from tests.faults.size import FULL, luck, sized
 from tests.support.power_cuts import LUCKS, ROOT, worth_cutting
 from tests.support.storage_keeping import BY, Keeper, found
@@ -298,7 +298,7 @@ async def test_each_single_sync_is_needed_and_its_absence_noticed(memory: Path) 
 async def _noticed(story: Story, start: Path, disk: StrictDisk, calls: list[Call], skip: int) -> bool:
     for number in reversed([each for each in worth_cutting(calls) if each > skip]):
         outcome = await run(story, start, disk, cut_at(number, skip))
-        for chance in (None, *(random.Random(seed) for seed in range(4))):  # noqa: S311 - luck
+        for chance in every_luck():
             try:
                 await check(story, outcome, chance)
             except AssertionError:

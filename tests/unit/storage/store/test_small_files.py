@@ -24,7 +24,7 @@ from services.storage.store import batches
 from services.storage.store.files import ElementFiles
 from services.storage.store.fs import CREATE
 from services.storage.store.small import SmallFile
-from tests.doubles.disks import Call, StrictDisk, WatchedDisk
+from tests.doubles.disks import Call, StrictDisk, WatchedDisk, every_luck
 from tests.support.power_cuts import (
     LATER_ID,
     LUCKS,
@@ -166,7 +166,7 @@ async def _noticed(start: Path, disk: StrictDisk, old: FileAttributes, calls: li
     for number in reversed([each for each in worth_cutting(calls) if each > skip]):
         batch = Batch()
         outcome = await cut(start, disk, batch, number, skip)
-        for luck in (None, *(random.Random(seed) for seed in range(10))):  # noqa: S311 - luck
+        for luck in every_luck():
             try:
                 check(await states_after(outcome, luck), old, batch.answers)
             except (AssertionError, ArtStoreError):

@@ -23,7 +23,7 @@ from services.model.ids import UploadId
 from services.storage.domain.resumable import OpenUpload, encode
 from services.storage.store.element import Element
 from services.storage.store.uploading import ElementUploads
-from tests.doubles.disks import SKIPPED, Call, PowerCut, StrictDisk, WatchedDisk
+from tests.doubles.disks import SKIPPED, Call, PowerCut, StrictDisk, WatchedDisk, every_luck
 from tests.support.power_cuts import Everything, _copied, worth_cutting
 from tests.support.storage_store import content_of, opened
 from tests.unit.storage.samples import ANNA, FILE_ID, NOW, attributes, new_file
@@ -197,7 +197,7 @@ async def _noticed(
     for number in reversed([each for each in worth_cutting(calls) if each > skip]):
         run = Run(*steps)
         left = await cut(start, disk, run, number, skip)
-        for n, luck in enumerate((None, random.Random(3), random.Random(4))):  # noqa: S311 - luck
+        for n, luck in enumerate(every_luck()):
             try:
                 await check(left.crash(luck), memory / f"skip{skip}-{number}-{n}", run, 0)
             except (AssertionError, ArtStoreError):
