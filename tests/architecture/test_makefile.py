@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -91,12 +92,29 @@ def test_a_python_that_cannot_make_environments_is_explained(clone: Path, tmp_pa
     assert "python3-venv" in done.stderr
 
 
+WAITS_FOR_A_SIGNAL = """
+import signal
+from pathlib import Path
+
+expected = [signal.SIGINT, signal.SIGTERM]
+signal.pthread_sigmask(signal.SIG_BLOCK, expected)
+print("running", flush=True)
+signal.sigwait(expected)
+print("stopping", flush=True)
+Path({pipe!r}).read_text()
+print("stopped", flush=True)
+raise SystemExit(3 if set(expected) & signal.sigpending() else 0)
+"""
+"""No shell: one whose signal comes just before it begins to read never runs its trap."""
+
+
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_reaches_the_program_once_and_make_adds_no_error(clone: Path, sent: signal.Signals) -> None:
     pipe = clone / "pipe"
     os.mkfifo(pipe)
-    stopping = "echo stopping; read -r _ <&3; echo stopped; exit 0"
-    script(clone / ".venv/bin/python", f"exec 3<>{pipe}\ntrap '{stopping}' INT TERM\necho running\nread -r _ <&3")
+    program = clone / ".venv/bin/python"
+    program.write_text(f"#!{sys.executable}\n{WAITS_FOR_A_SIGNAL.format(pipe=str(pipe))}")
+    program.chmod(0o755)
     (clone / ".venv/.installed").touch()
     with subprocess.Popen(
         ["make", "up"],
