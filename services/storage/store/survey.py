@@ -45,6 +45,8 @@ class Survey:
                 await self._pool.run(digest.update, chunk)
                 size += len(chunk)
                 await pace(len(chunk))
+            if not size:
+                await pace(0)  # to find nothing is work, too
         finally:
             await self._pool.run(self._close, descriptor)
         return Actual(size, digest.hexdigest())

@@ -16,7 +16,7 @@ from services.model.ids import FileId
 from services.model.maintenance import Issue, ScrubProgress, ScrubReport
 from services.storage.domain.scrubbing import Round, anew, due, verified_at
 from services.storage.store.element import Element
-from services.storage.usecases.pace import RatePace
+from services.storage.usecases.pace import BURST, LEAST, RatePace
 from services.storage.usecases.scrub import ScrubRun
 from services.storage.usecases.scrubbing import Scrubbings
 from services.storage.usecases.verify_file import at_once
@@ -303,7 +303,7 @@ async def test_those_who_share_a_pace_read_no_more_than_it_permits_together() ->
         slept.append(seconds)
         clock.advance(seconds)
 
-    pace = RatePace(1000, clock, sleep)
+    pace = RatePace(1000, clock, sleep, least=1)
     start = clock.monotonic()
     for _ in range(10):
         await pace(500)
@@ -317,3 +317,20 @@ async def test_those_who_share_a_pace_read_no_more_than_it_permits_together() ->
     slept.clear()
     await unbound(10**12)
     assert slept == []
+
+
+async def test_small_files_are_paced_by_their_number_however_few_bytes_they_have(tmp_path: Path) -> None:
+    clock, slept = FakeClock(NOW), list[float]()
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        clock.advance(seconds)
+
+    async with opened(tmp_path, clock=clock) as element:
+        await filled(element, 4)
+        await store(element.files, attributes(file_id=OTHER_ID, uploaded_at=clock.now()), b"")
+        clock.advance(HOUR)
+        done = await Keeper(element, clock, pace=RatePace(10 * LEAST, clock, sleep)).scrub()
+    assert done is not None
+    assert done.files == 5
+    assert sum(slept) == pytest.approx(5 / 10 - BURST)
