@@ -177,15 +177,40 @@ async def test_the_extension_is_what_follows_the_last_dot_of_the_name(
         assert await connection.fetchval("SELECT extension FROM query_v1.files") == extension
 
 
-async def test_words_that_were_stored_before_an_upgrade_are_those_that_are_made_after_it(empty: Database) -> None:
-    texts = [("Договор_№7.final.PDF", "signed, in Ufa", ["договоры", "a,b"]), ("Ёлка", "", []), ("", "the", ["", "ж"])]
-    made = "SELECT admin.document_words($1, $2, $3)::text"
+async def test_words_that_were_stored_before_an_upgrade_are_found_by_the_same_queries_after_it(empty: Database) -> None:
+    texts = [
+        ("Договор_№7.final.PDF", "signed, in Ufa", ["договоры", "a,b"]),
+        ("Ёлка", "не\tиз\nлеса", []),
+        ("", "the", ["", "ж"]),
+    ]
+    queries = [
+        "договора",
+        "договор 7 final",
+        "SIGNING ufa",
+        "a b",
+        "ёлки",
+        "-договоры",
+        '"signed in ufa"',
+        "the",
+        "из леса",
+    ]
+    made = "SELECT admin.document_words($1, $2, $3)"
+    found = f"SELECT ({made}) @@ websearch_to_tsquery('pg_catalog.russian', $4)"
+
+    async def hits() -> list[bool]:
+        return [await connection.fetchval(found, *text, query) for text in texts for query in queries]
+
     async with migrating(empty.owner_dsn) as connection:
         await migrate_to(connection, migrations()[:12])
-        before = [await connection.fetchval(made, *each) for each in texts]
+        before = await hits()
+        await migrate_to(connection, migrations()[:13])
+        assert await hits() == before
         await migrate_to(connection, migrations())
-        assert [await connection.fetchval(made, *each) for each in texts] == before
-    assert "'договор':1A,5A" in before[0]
+        assert await hits() == before
+        words = await connection.fetchval(f"SELECT ({made})::text", *texts[0])
+    assert True in before
+    assert False in before
+    assert "'договор':1A,8B" in words
 
 
 @pytest.mark.parametrize("digest", ["4" * 63, "4" * 65, "4" * 63 + "A", "4" * 63 + "\n", ""])
