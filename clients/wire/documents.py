@@ -48,6 +48,12 @@ def _check(file: FileAttributes) -> None:
     """What the types do not say."""
     if not _FILE_ID.fullmatch(file.file_id):
         object.__setattr__(file, "file_id", parse_file_id(file.file_id))
+    # As they are written: one condition for what is looked at a million times.
+    if file.uploaded_at.tzinfo is not UTC or file.updated_at.tzinfo is not UTC or file.expires_at or file.deleted_at:
+        _set_zones(file)
+
+
+def _set_zones(file: FileAttributes) -> None:
     for name in ("uploaded_at", "updated_at", "expires_at", "deleted_at"):
         time: datetime | None = getattr(file, name)
         if time is not None and time.tzinfo is not UTC:

@@ -7,8 +7,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from services.admin.domain.registry import Entry, supersedes
+from services.admin.domain.registry import Entry, is_plainly_fit, problems_of, supersedes
 from services.admin.usecases.mark_missing import MarkMissing
 from services.admin.usecases.register_file import LocateFile, RegisterFile
 from services.model.elements import ElementInfo
@@ -215,3 +217,37 @@ def test_what_no_row_can_hold_is_not_fit(values: dict[str, Any]) -> None:
     with pytest.raises(ValidationFailed):
         Entry(record().element_id, file(**values)).check()
     Entry(record().element_id, file(uploaded_by="ж" * 1000, epoch=2**63 - 1, revision=2**63 - 1)).check()
+
+
+NASTY = st.text(st.characters(codec=None), max_size=3) | st.sampled_from(
+    ["a\0", "\ud800", "\x01", "", "ж" * 1025, "x" * 101]
+)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | NASTY,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NASTY, inner, max_size=3),
+)
+NUMBERS = st.integers() | st.sampled_from([-1, 0, 1, 2**63 - 1, 2**63])
+
+
+FIELDS: dict[str, st.SearchStrategy[Any]] = {
+    "original_filename": NASTY,
+    "description": NASTY,
+    "content_type": NASTY,
+    "uploaded_by": NASTY | st.just("ж" * 1024),
+    "deleted_by": NASTY,
+    "tags": st.lists(NASTY, max_size=3).map(tuple) | st.sampled_from([("a",) * 101, ("x" * 101,)]),
+    "metadata": st.dictionaries(NASTY, JSON, max_size=3),
+    "size": NUMBERS,
+    "revision": NUMBERS,
+    "epoch": NUMBERS,
+    "sha256": st.text("0123456789abcdefA\n", min_size=63, max_size=65),
+    "expires_at": st.just(NOW),
+    "retention_policy": st.sampled_from(RetentionPolicy),
+}
+
+
+@given(st.one_of(*(st.fixed_dictionaries({name: values}) for name, values in FIELDS.items())))
+def test_what_is_seen_to_be_fit_at_once_is_fit_when_looked_at_closely(values: dict[str, Any]) -> None:
+    one = file(**values)
+    assert not is_plainly_fit(one) or problems_of(one) == []
+    assert is_plainly_fit(file()), "an ordinary one is seen to be at once"
