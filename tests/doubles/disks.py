@@ -165,6 +165,10 @@ class StrictDisk(FileSystem):
         """Every file by its path from the root, with its content."""
         return dict(_walk(self._tree, ""))
 
+    def is_folder(self, descriptor: int) -> bool:
+        """What is open there."""
+        return isinstance(self._open[descriptor][0], _Folder)
+
     def open(self, path: Path, flags: int) -> int:
         with self._lock:
             parent, name = self._parent(path)

@@ -128,6 +128,8 @@ class House:
     async def complete_upload(self) -> FileAttributes:
         uploads = self.element.uploads
         upload = uploads.get(UploadId(RESUMED_ID))
+        if upload.completed:
+            return (await self.files.find(RESUMED_ID)).attributes
         file = attributes(file_id=RESUMED_ID, size=upload.offset, sha256=await uploads.digest(upload))
         return await uploads.complete(upload, file, expires_at=END)
 

@@ -79,18 +79,15 @@ SAFEGUARDS = (
     Sabotage(
         "fsync-of-folders",
         f"{STORE}/durable.py",
-        ("    descriptor = fs.open(path, FOLDER)\n    try:\n        fs.fsync(descriptor)"),
-        ("    descriptor = fs.open(path, FOLDER)\n    try:\n        pass"),
+        "            fs.fsync(descriptor)\n        except OSError as error:\n",
+        "            pass\n        except OSError as error:\n",
         UPLOADS,
     ),
     Sabotage(
         "fsync-of-the-folder-of-a-commit",
         f"{STORE}/commits.py",
-        (
-            "            self._replace_attributes(prepared, document)\n"
-            "            sync_folder(self._fs, self._layout.folder(file_id))\n"
-        ),
-        "            self._replace_attributes(prepared, document)\n",
+        ("            self._replace_attributes(prepared, document, sync=sync)\n            sync()\n"),
+        "            self._replace_attributes(prepared, document, sync=sync)\n",
         cuts("update"),
     ),
     Sabotage(
@@ -124,14 +121,14 @@ SAFEGUARDS = (
     Sabotage(
         "fsync-of-a-purge-s-folder",
         f"{STORE}/purging.py",
-        "        sync_folder(fs, layout.folder(file_id))\n",
+        "        sync()\n",
         "",
         ("tests/faults/test_power_cuts.py", "-k", "purge"),
     ),
     Sabotage(
         "fsync-of-the-mode-s-folder",
         f"{STORE}/modefile.py",
-        ("        raise full() from error\n    sync_folder(fs, layout.root)"),
+        ("        raise full() from error\n    sync()"),
         "        raise full() from error",
         cuts("mode"),
     ),
@@ -208,13 +205,16 @@ SAFEGUARDS = (
     Sabotage(
         "upload-s-record-excused",
         f"{STORE}/uploads.py",
-        (
-            "        with self._health.committing():\n"
-            "            sync_folder(self._fs, self._layout.uploads)\n"
-            "        self._note(upload)"
-        ),
-        "        sync_folder(self._fs, self._layout.uploads)\n        self._note(upload)",
-        ("tests/faults/test_disk_errors.py", "-k", "any_failed_call and resumable"),
+        "            sync()\n        self._note(upload)",
+        "            sync_folder(self._fs, self._layout.uploads)\n        self._note(upload)",
+        ("tests/faults/test_disk_errors.py", "-k", "too_many_open_files and resumable"),
+    ),
+    Sabotage(
+        "folder-opened-too-late",
+        f"{STORE}/purging.py",
+        "        sync()\n",
+        "        with open_folder(fs, layout.folder(file_id)) as sync:\n            sync()\n",
+        ("tests/faults/test_disk_errors.py", "-k", "too_many_open_files and purge"),
     ),
     Sabotage(
         "put-back-reads-unguarded",
@@ -237,16 +237,15 @@ SYNCS = (
     without(
         "fsync-of-the-folders-of-a-batch",
         "small.py",
-        "                    sync_folder(self._fs, folder)",
+        "                    sync()",
         cuts("batch"),
     ),
     without("fsync-of-appended-bytes", "uploads.py", "            self._fs.fdatasync(descriptor)", cuts("resumable")),
     without(
         "fsync-of-the-folder-of-an-upload-s-record",
         "uploads.py",
-        "            sync_folder(self._fs, self._layout.uploads)",
+        "            sync()",
         cuts("resumable"),
-        after="        with self._health.committing():\n",
     ),
     without(
         "fsync-of-an-upload-s-copy",
@@ -265,26 +264,28 @@ SYNCS = (
     without(
         "fsync-of-the-folder-of-what-is-put-back",
         "restoring.py",
-        "                sync_folder(self._fs, path.parent)",
+        "                sync()",
         cuts("put-back"),
         full=True,
     ),
     without(
         "fsync-of-the-folder-of-a-new-file",
         "commits.py",
-        "            sync_folder(self._fs, self._layout.folder(attributes.file_id))",
+        "            sync()",
         UPLOADS,
+        after="            self.publish(document, part, prepared, moved=moved, sync=sync)\n",
     ),
     without(
         "fsync-of-the-folder-of-a-file-that-is-put-back",
         "commits.py",
-        "            sync_folder(self._fs, self._layout.folder(document.attributes.file_id))",
+        "            sync()",
         ("tests/faults/test_quarantine.py", "-k", "power_cut and corrupt and back"),
+        after="            self.publish(document, part, prepared, moved=lambda: None, sync=sync)\n",
     ),
     without(
         "fsync-of-the-folder-of-gc-json",
         "gcfile.py",
-        "            sync_folder(fs, layout.root)",
+        "            sync()",
         cuts("collection-noted"),
     ),
     without(

@@ -24,6 +24,9 @@ from tests.faults.stopping import calls_of, stop
 from tests.faults.world import World, check, look, look_after_start, stages
 
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
+SHORTAGE = (errno.EMFILE, errno.ENFILE)
+DESCRIPTORS = ("open", "entries", "names", "load")
+"""Calls that need one."""
 STEPS = [each for each in OPERATIONS if each.steps and not each.together]
 OPENINGS = [each for each in OPERATIONS if not each.steps]
 
@@ -43,6 +46,41 @@ async def test_after_any_failed_call_everything_is_whole(operation: Operation, m
             disk = ground.copy()
             watched = disk.disk()
             await _fail(operation, worlds, disk, watched, lambda: watched.fail_at(number, code), call, code)  # noqa: B023 - called at once
+
+
+@pytest.mark.parametrize("operation", STEPS, ids=str)
+async def test_too_many_open_files_refuse_what_is_under_way_and_nothing_after_it(
+    operation: Operation, memory: Path
+) -> None:
+    ground = await make_ground(operation.ground, memory / "strict", strict=True)
+    worlds, calls = await stages(ground, operation), await calls_of(ground, operation)
+    for number, call in enumerate(calls):
+        if call.name in DESCRIPTORS:
+            await _lack_descriptors(operation, worlds, ground.copy(), number)
+
+
+async def _lack_descriptors(operation: Operation, worlds: list[World], ground: Ground, number: int) -> None:
+    """From that call on there is none left, until the operation has ended."""
+    disk, answered = ground.disk(), set[Step]()
+    async with ground.open(disk, **operation.opening) as (element, clock):
+        house, first = House(element, clock), len(disk.calls)
+
+        def before(call: Call) -> None:
+            if call.name in DESCRIPTORS and len(disk.calls) > first + number:
+                raise OSError(luck("descriptors", operation, number).choice(SHORTAGE), "injected")
+
+        disk.before = before
+        with contextlib.suppress(StorageUnavailable):
+            await attempt(operation, house, answered)
+        disk.well()
+        if operation.elects:
+            await _not_elected(operation, worlds, house)
+        assert house.files.writable, f"call {number}: it is over, and nothing is unknown"
+        check(operation, worlds, answered, await look(element))
+        for step in operation.steps[len(answered) :]:
+            await step.act(house)
+        assert await look(element) == worlds[-1]
+    ground.remove()
 
 
 @pytest.mark.parametrize("operation", STEPS, ids=str)

@@ -74,6 +74,8 @@ destruction are then tried again with `.reserve` given up; it comes back once th
 is never a full disk. Any other error of a write, rename or fsync, of the journal's above all, is never retried, since
 the kernel may have dropped what it could not write: the element stops writing until it is restarted, its readiness
 fails, and callers get `STORAGE_UNAVAILABLE`, which means: the outcome is not known, ask again with the same id.
+Too many open files refuse what is being prepared (`STORAGE_UNAVAILABLE`, try again) and stop nothing: what must be
+synced after `begin` is open before it.
 
 **The index** (`index.py`) keeps the number of the last commit that it knows of in the same transaction as the rows: a
 start reads only what the journal holds after it, after a crash too. An index that is new, stale, or of another lineage

@@ -21,7 +21,7 @@ from services.storage.domain.documents import Document, encode
 from services.storage.domain.feed import kind_of
 from services.storage.domain.names import attributes_filename, storage_filename
 from services.storage.store.disk import Disk
-from services.storage.store.durable import forget, sync_folder, write_file
+from services.storage.store.durable import SyncNames, forget, open_folder, write_file
 from services.storage.store.health import FULL, full
 from services.storage.store.lookup import Lookup
 from services.storage.store.wal.journal import Journal
@@ -54,9 +54,9 @@ class Commits:
         with self._health.preparing():
             document = replace(self.named(attributes), unknown=unknown or {})
             prepared = self._prepare(document)
-        with self._transaction(Op.CREATE, document, old=0, prepared=prepared):
-            self.publish(document, part, prepared, moved=moved)
-            sync_folder(self._fs, self._layout.folder(attributes.file_id))
+        with self._transaction(Op.CREATE, document, old=0, prepared=prepared) as sync:
+            self.publish(document, part, prepared, moved=moved, sync=sync)
+            sync()
         return document
 
     def existing(self, attributes: FileAttributes) -> Document | None:
@@ -64,15 +64,17 @@ class Commits:
         existing = self._lookup.taken(attributes.file_id)
         return None if existing is None else _same(existing, attributes)
 
-    def publish(self, document: Document, part: Path, prepared: Path, *, moved: Callable[[], None]) -> None:
-        """Steps 5 and 6 less the fsync of the folder, which must follow. `moved` is told that the part is gone.
+    def publish(
+        self, document: Document, part: Path, prepared: Path, *, moved: Callable[[], None], sync: SyncNames
+    ) -> None:
+        """Steps 5 and 6 less the fsync of the folder, `sync`, which must follow. `moved` is told that the part is gone.
 
         If the disk is too full for a name, nothing has happened: raises `StorageFull`.
         """
         data = self._layout.data(document.attributes.file_id, document.storage_filename)
         self._move_in(part, data)
         moved()
-        self._replace_attributes(prepared, document, created=data)
+        self._replace_attributes(prepared, document, created=data, sync=sync)
 
     def adopt(self, part: Path, found: Document) -> Document:
         """Make a file of content and attributes that exist already, as durable as a part is. Raises as `create`."""
@@ -80,9 +82,9 @@ class Commits:
             named = self.named(found.attributes)
             document = replace(found, attributes=named.attributes, storage_filename=named.storage_filename)
             prepared = self._prepare(document)
-        with self._transaction(Op.CREATE, document, old=0, prepared=prepared, kind=ChangeKind.RESTORED):
-            self.publish(document, part, prepared, moved=lambda: None)
-            sync_folder(self._fs, self._layout.folder(document.attributes.file_id))
+        with self._transaction(Op.CREATE, document, old=0, prepared=prepared, kind=ChangeKind.RESTORED) as sync:
+            self.publish(document, part, prepared, moved=lambda: None, sync=sync)
+            sync()
         return document
 
     def change(self, file_id: FileId, decide: Decision) -> Document:
@@ -105,31 +107,36 @@ class Commits:
             self._folders.ensure(self._layout.folder(file_id))
             prepared = self._prepare(document)
         kind = kind_of(present.attributes.status, wanted.attributes.status)
-        with self._transaction(Op.UPDATE, document, old=present.attributes.revision, prepared=prepared, kind=kind):
-            self._replace_attributes(prepared, document)
-            sync_folder(self._fs, self._layout.folder(file_id))
+        old = present.attributes.revision
+        with self._transaction(Op.UPDATE, document, old=old, prepared=prepared, kind=kind) as sync:
+            self._replace_attributes(prepared, document, sync=sync)
+            sync()
         return document
 
     @contextlib.contextmanager
     def _transaction(
         self, op: Op, document: Document, *, old: int, prepared: Path, kind: ChangeKind | None = None
-    ) -> Iterator[None]:
+    ) -> Iterator[SyncNames]:
         """`begin` is durable before what is done inside, `commit` when this is left; the index knows it then.
 
-        Inside, `StorageFull` means that all was undone: `prepared` goes, and the transaction with it.
+        It gives what syncs the file's folder. Inside, `StorageFull` means that all was undone: `prepared` goes, and the
+        transaction with it.
         """
-        try:
-            tx = self._journal.begin(op, document, old=old, new=document.attributes.revision, kind=kind)
-        except ArtStoreError:
-            forget(self._fs, prepared)
-            raise
-        try:
-            with self._health.committing():
-                yield
-        except StorageFull:
-            self._journal.abort(tx)
-            forget(self._fs, prepared)
-            raise
+        with contextlib.ExitStack() as held:
+            try:
+                with self._health.preparing():
+                    sync = held.enter_context(open_folder(self._fs, self._layout.folder(document.attributes.file_id)))
+                tx = self._journal.begin(op, document, old=old, new=document.attributes.revision, kind=kind)
+            except ArtStoreError:
+                forget(self._fs, prepared)
+                raise
+            try:
+                with self._health.committing():
+                    yield sync
+            except StorageFull:
+                self._journal.abort(tx)
+                forget(self._fs, prepared)
+                raise
         self._journal.commit(tx, document)
 
     def named(self, attributes: FileAttributes) -> Document:
@@ -164,7 +171,9 @@ class Commits:
                 raise
             raise full() from error
 
-    def _replace_attributes(self, prepared: Path, document: Document, *, created: Path | None = None) -> None:
+    def _replace_attributes(
+        self, prepared: Path, document: Document, *, sync: SyncNames, created: Path | None = None
+    ) -> None:
         """Step 6, less the fsync: the commit point. If the disk is too full for the name, what was `created` goes."""
         target = self._layout.attributes(document.attributes.file_id, document.storage_filename)
         try:
@@ -174,7 +183,7 @@ class Commits:
                 raise
             if created is not None:
                 self._fs.unlink(created)
-                sync_folder(self._fs, created.parent)
+                sync()
             raise full() from error
 
 

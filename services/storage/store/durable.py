@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from services.storage.store.fs import CREATE, FOLDER, READ, Bytes, FileSystem
@@ -53,15 +54,35 @@ class FolderNotSynced(OSError):
     """Which of a folder's names are durable, nobody knows; a full disk is no excuse, and trying again no remedy."""
 
 
+SyncNames = Callable[[], None]
+"""Makes the names in a folder durable, as they are when it is called. Raises `FolderNotSynced`."""
+
+
+@contextlib.contextmanager
+def open_folder(fs: FileSystem, path: Path) -> Iterator[SyncNames]:
+    """Hold a folder open from before its names change until they are durable.
+
+    Where something has begun that cannot be undone, it is too late to learn that too many files are open.
+    """
+    descriptor = fs.open(path, FOLDER)
+
+    def sync() -> None:
+        try:
+            fs.fsync(descriptor)
+        except OSError as error:
+            raise FolderNotSynced(error.errno, error.strerror, str(path)) from error
+
+    try:
+        yield sync
+    finally:
+        with contextlib.suppress(OSError):  # it was only read
+            fs.close(descriptor)
+
+
 def sync_folder(fs: FileSystem, path: Path) -> None:
     """Make the names in a folder durable. Raises `FolderNotSynced` if that fails, `OSError` if it was not begun."""
-    descriptor = fs.open(path, FOLDER)
-    try:
-        fs.fsync(descriptor)
-    except OSError as error:
-        raise FolderNotSynced(error.errno, error.strerror, str(path)) from error
-    finally:
-        fs.close(descriptor)
+    with open_folder(fs, path) as sync:
+        sync()
 
 
 def sync_file(fs: FileSystem, path: Path) -> None:

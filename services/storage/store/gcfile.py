@@ -13,7 +13,7 @@ from pathlib import Path
 from services.model.errors import StorageUnavailable
 from services.storage.domain.seal import seal
 from services.storage.store.charge import Charge
-from services.storage.store.durable import forget, sync_folder, write_file
+from services.storage.store.durable import forget, open_folder, write_file
 from services.storage.store.pool import Pool
 from services.storage.store.refusal import ElementRefused
 from services.storage.store.reserve import Reserve
@@ -45,12 +45,11 @@ class GcFile:
         fs, layout, health = writing.disk.fs, writing.disk.layout, writing.disk.health
         temporary = layout.temporaries(writing.epoch) / self._path.name
         text = seal({"ran_at": ran_at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")})
-        with health.preparing():
+        with health.preparing(), open_folder(fs, layout.root) as sync:
             write_file(fs, temporary, text)
             try:
                 fs.rename(temporary, self._path)
             except OSError:
                 forget(fs, temporary)
                 raise
-        with health.committing():
-            sync_folder(fs, layout.root)
+            sync()

@@ -7,6 +7,7 @@ SE_MODE counts only where there is none. `changed_by` is whoever asked for the c
 
 from __future__ import annotations
 
+import contextlib
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from services.storage.domain.modes import ModeState
 from services.storage.domain.seal import seal
 from services.storage.store.charge import Charge
 from services.storage.store.disk import Disk
-from services.storage.store.durable import forget, sync_folder, write_file
+from services.storage.store.durable import SyncNames, forget, open_folder, write_file
 from services.storage.store.fs import FileSystem
 from services.storage.store.health import FULL, full
 from services.storage.store.layout import Layout
@@ -55,9 +56,10 @@ def encode_mode(state: ModeState) -> bytes:
 def write_mode(fs: FileSystem, layout: Layout, temporaries: Path, state: ModeState) -> None:
     """Keep a mode durably. `temporaries`: the folder of the present epoch. Raises `OSError`."""
     temporary = temporaries / f"mode.{state.revision}.json"
-    write_file(fs, temporary, encode_mode(state))
-    fs.rename(temporary, layout.mode)
-    sync_folder(fs, layout.root)
+    with open_folder(fs, layout.root) as sync:
+        write_file(fs, temporary, encode_mode(state))
+        fs.rename(temporary, layout.mode)
+        sync()
 
 
 class ModeFile:
@@ -81,28 +83,30 @@ def change_mode(disk: Disk, journal: Journal, epoch: int, state: ModeState) -> N
     """
     fs, layout, health = disk.fs, disk.layout, disk.health
     temporary = layout.temporaries(epoch) / f"mode.{state.revision}.json"
-    with health.preparing():
-        write_file(fs, temporary, encode_mode(state))
-    try:
-        tx = journal.begin_mode(state.revision)
-    except ArtStoreError:
-        forget(fs, temporary)
-        raise
-    try:
-        with health.committing():
-            _replace(fs, layout, temporary)
-    except StorageFull:
-        journal.abort(tx)
-        forget(fs, temporary)
-        raise
+    with contextlib.ExitStack() as held:
+        with health.preparing():
+            sync = held.enter_context(open_folder(fs, layout.root))
+            write_file(fs, temporary, encode_mode(state))
+        try:
+            tx = journal.begin_mode(state.revision)
+        except ArtStoreError:
+            forget(fs, temporary)
+            raise
+        try:
+            with health.committing():
+                _replace(fs, layout, temporary, sync)
+        except StorageFull:
+            journal.abort(tx)
+            forget(fs, temporary)
+            raise
     journal.commit_mode(tx, state)
 
 
-def _replace(fs: FileSystem, layout: Layout, temporary: Path) -> None:
+def _replace(fs: FileSystem, layout: Layout, temporary: Path, sync: SyncNames) -> None:
     try:
         fs.rename(temporary, layout.mode)
     except OSError as error:
         if error.errno not in FULL:
             raise
         raise full() from error
-    sync_folder(fs, layout.root)
+    sync()

@@ -19,7 +19,7 @@ from services.model.ids import FileId
 from services.storage.domain.documents import Document
 from services.storage.store.destroyed import DestroyedLog
 from services.storage.store.disk import Disk
-from services.storage.store.durable import sync_folder
+from services.storage.store.durable import SyncNames, open_folder
 from services.storage.store.health import FULL, full
 from services.storage.store.lookup import Lookup
 from services.storage.store.wal.journal import Journal
@@ -40,19 +40,21 @@ class Purging:
         line = decide(document)
         if line is None:
             return None
-        with self._disk.health.preparing():
-            self._log.append(line)
-        tx = self._journal.begin(Op.PURGE, document, old=document.attributes.revision, new=0)
-        try:
-            with self._disk.health.committing():
-                self._remove(document)
-        except StorageFull:  # nothing has happened but the line
-            self._journal.abort(tx)
-            raise
+        with contextlib.ExitStack() as held:
+            with self._disk.health.preparing():
+                self._log.append(line)
+                sync = held.enter_context(open_folder(self._disk.fs, self._disk.layout.folder(file_id)))
+            tx = self._journal.begin(Op.PURGE, document, old=document.attributes.revision, new=0)
+            try:
+                with self._disk.health.committing():
+                    self._remove(document, sync)
+            except StorageFull:  # nothing has happened but the line
+                self._journal.abort(tx)
+                raise
         self._journal.commit(tx, document, destroyed=line)
         return line
 
-    def _remove(self, document: Document) -> None:
+    def _remove(self, document: Document, sync: SyncNames) -> None:
         fs, layout, file_id = self._disk.fs, self._disk.layout, document.attributes.file_id
         aside = self._temporaries / f"{file_id}.{next(self._numbers)}.purged.attr.json"
         try:
@@ -63,5 +65,5 @@ class Purging:
             raise full() from error
         with contextlib.suppress(FileNotFoundError):
             fs.unlink(layout.data(file_id, document.storage_filename))
-        sync_folder(fs, layout.folder(file_id))
+        sync()
         fs.unlink(aside)

@@ -35,7 +35,7 @@ from services.storage.domain.documents import write_time
 from services.storage.domain.keeping import Reason
 from services.storage.domain.seal import seal
 from services.storage.store.disk import Disk
-from services.storage.store.durable import sync_file, sync_folder, write_file
+from services.storage.store.durable import open_folder, sync_file, sync_folder, write_file
 from services.storage.store.fs import Kind
 from services.storage.store.shelf import REASON, Shelf
 
@@ -62,13 +62,14 @@ class Quarantine:
         """Move files of one folder there, durably; the name of the item. Raises `FileNotFoundError` if one is gone."""
         for path in paths:
             sync_file(self._fs, path)
-        item = self._make_item(reason)
-        write_file(self._fs, item / REASON, _encode(reason))
-        for path in paths:
-            self._fs.link(path, item / path.name)
-        sync_folder(self._fs, item)
-        gone = [self._leave(path) for path in paths]
-        sync_folder(self._fs, paths[0].parent)
+        with open_folder(self._fs, paths[0].parent) as sync:
+            item = self._make_item(reason)
+            write_file(self._fs, item / REASON, _encode(reason))
+            for path in paths:
+                self._fs.link(path, item / path.name)
+            sync_folder(self._fs, item)
+            gone = [self._leave(path) for path in paths]
+            sync()
         self._forget(gone)
         log.warning("set aside", item=item.name, paths=[str(path.relative_to(self._layout.root)) for path in paths],
                     reason=reason.detail)  # fmt: skip

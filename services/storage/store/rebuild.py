@@ -31,7 +31,7 @@ from services.storage.domain.surveying import DEPTH
 from services.storage.store.charge import Charge
 from services.storage.store.destroyed import DestroyedLog
 from services.storage.store.documents import DocumentFiles
-from services.storage.store.durable import sync_folder
+from services.storage.store.durable import open_folder
 from services.storage.store.fs import FOLDER, FileSystem, Kind
 from services.storage.store.index import Index
 from services.storage.store.layout import Layout
@@ -116,8 +116,8 @@ class Rebuild:
     def _sync(self, folder: Path) -> None:
         health = self._charge.health
         if health.writable:  # where nothing is written any more, nothing can be promised, but what is there is served
-            with health.committing():
-                sync_folder(self._fs, folder)
+            with open_folder(self._fs, folder) as sync, health.committing():
+                sync()
 
     async def _fill(self, found: Found) -> None:
         """Tell the index of every file; it takes note of some while the next ones are read."""

@@ -20,7 +20,7 @@ from services.storage.domain.seal import CorruptDocument
 from services.storage.store.commits import Commits
 from services.storage.store.disk import Disk
 from services.storage.store.documents import READ_AT_MOST
-from services.storage.store.durable import read_file, sync_folder
+from services.storage.store.durable import open_folder, read_file
 from services.storage.store.fs import READ
 from services.storage.store.health import reading
 from services.storage.store.lookup import Lookup
@@ -145,9 +145,9 @@ class Restoring:
         if present.attributes.status not in JUDGED:
             raise Conflict("the file was deleted or has expired")
         if not self._fs.exists(path):
-            with self._disk.health.preparing():
+            with self._disk.health.preparing(), open_folder(self._fs, path.parent) as sync:
                 self._fs.rename(part, path)
-                sync_folder(self._fs, path.parent)
+                sync()
         elif not self._whole(present):
             raise Conflict("the element has other bytes for this file")
         return self._commits.rewrite(file_id, lambda document: marked(document, present, actual, at))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from services.storage.domain.documents import Document, encode
 from services.storage.ports import Bytes
 from services.storage.store.commits import Commits
 from services.storage.store.disk import Disk
-from services.storage.store.durable import sync_folder, write_all
+from services.storage.store.durable import SyncNames, open_folder, write_all
 from services.storage.store.fs import CREATE
 from services.storage.store.lookup import Lookup
 from services.storage.store.space import Space
@@ -90,9 +90,11 @@ class BatchCommits:
             self._promise_all(going)
             self._each(going, self._write)
             self._syncs.each(self._synced, _well(going))
-            self._begin(_well(going))
-            self._each(going, self._publish)
-            self._sync_folders(_well(going))
+            with contextlib.ExitStack() as held:
+                folders = self._open_folders(going, held)
+                self._begin(_well(going))
+                self._each(going, lambda new: self._publish(new, folders[self._folder(new)]))
+                self._sync_folders(_well(going), folders)
             self._commit(_well(going))
         finally:
             for each in going:
@@ -138,6 +140,22 @@ class BatchCommits:
                 self._fs.fsync(new.open[-1])
                 self._fs.close(new.open.pop())
 
+    def _open_folders(self, going: Sequence[_Going], held: contextlib.ExitStack) -> dict[Path, SyncNames]:
+        """Each folder once, and what syncs it; whoever's cannot be opened has an error."""
+        folders: dict[Path, SyncNames] = {}
+
+        def open_its(new: _Going) -> None:
+            folder = self._folder(new)
+            if folder not in folders:
+                with self._health.preparing():
+                    folders[folder] = held.enter_context(open_folder(self._fs, folder))
+
+        self._each(going, open_its)
+        return folders
+
+    def _folder(self, new: _Going) -> Path:
+        return self._layout.folder(new.file.file_id)
+
     def _begin(self, going: Sequence[_Going]) -> None:
         """Step 4: durable when it returns, but for those that now have an error."""
         outcomes = self._journal.begin_creates([each.document for each in going]) if going else []
@@ -147,24 +165,22 @@ class BatchCommits:
             else:
                 each.file.error = outcome
 
-    def _publish(self, new: _Going) -> None:
+    def _publish(self, new: _Going, sync: SyncNames) -> None:
         """Steps 5 and 6, less the fsync of the folder."""
         try:
             with self._health.committing():
-                self._commits.publish(new.document, new.part, new.prepared, moved=lambda: None)
+                self._commits.publish(new.document, new.part, new.prepared, moved=lambda: None, sync=sync)
         except StorageFull:
             self._journal.abort(new.tx)
             raise
 
-    def _sync_folders(self, going: Sequence[_Going]) -> None:
+    def _sync_folders(self, going: Sequence[_Going], folders: Mapping[Path, SyncNames]) -> None:
         """The fsync of step 6, once for each folder. If one fails, nobody knows of any file in it."""
-        folders: dict[Path, list[_Going]] = {}
-        for each in going:
-            folders.setdefault(self._layout.folder(each.file.file_id), []).append(each)
-        for folder, inside in folders.items():
+        for folder, sync in folders.items():
+            inside = [each for each in going if self._folder(each) == folder]
             try:
                 with self._health.committing():
-                    sync_folder(self._fs, folder)
+                    sync()
             except Exception as error:  # noqa: BLE001 - told to each whose file lies there
                 for each in inside:
                     each.file.error = error

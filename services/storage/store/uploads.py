@@ -33,7 +33,7 @@ from services.storage.domain.seal import CorruptDocument
 from services.storage.ports import Bytes
 from services.storage.store.commits import Commits
 from services.storage.store.disk import Disk
-from services.storage.store.durable import read_file, sync_folder, write_all, write_file
+from services.storage.store.durable import open_folder, read_file, sync_folder, write_all, write_file
 from services.storage.store.fs import APPEND, CREATE, READ, WRITE, Kind
 from services.storage.store.space import Space
 
@@ -211,16 +211,17 @@ class UploadFiles:
 
     def _keep(self, upload: OpenUpload) -> None:
         temporary = self._layout.temporaries(self._epoch) / f"{upload.upload_id}.{next(self._numbers)}.upload.json"
-        write_file(self._fs, temporary, encode(upload))
-        try:
-            self._fs.rename(temporary, self._record(upload))
-        except OSError:
-            with contextlib.suppress(OSError):
-                self._fs.unlink(temporary)
-            raise
-        # The record may be kept or not: a part that is shortened to the offset before could be too short for it.
-        with self._health.committing():
-            sync_folder(self._fs, self._layout.uploads)
+        # Once the record is in place it may be kept or not: a part that is shortened to the offset before could be too
+        # short for it.
+        with open_folder(self._fs, self._layout.uploads) as sync:
+            write_file(self._fs, temporary, encode(upload))
+            try:
+                self._fs.rename(temporary, self._record(upload))
+            except OSError:
+                with contextlib.suppress(OSError):
+                    self._fs.unlink(temporary)
+                raise
+            sync()
         self._note(upload)
 
     def _note(self, upload: OpenUpload) -> None:

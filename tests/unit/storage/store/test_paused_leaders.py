@@ -54,9 +54,13 @@ async def leader(folder: Path) -> AsyncIterator[tuple[Element, Paused, FakeClock
             await element.candidate.close()
 
 
-def in_the_folder_of_the_file(call: Call) -> bool:
-    """Between the rename of the attributes and the fsync after it."""
-    return call.name == "open" and call.arguments[0].parent.parent.parent.parent.name == "files"
+def the_sync_of_the_folder_of_the_file(call: Call) -> bool:
+    """After the rename of the attributes."""
+    return call.name == "fsync" and _path(call.arguments[0]).parent.parent.parent.parent.name == "files"
+
+
+def _path(descriptor: int) -> Path:
+    return Path(f"/proc/self/fd/{descriptor}").readlink()
 
 
 def the_rename(call: Call) -> bool:
@@ -67,7 +71,7 @@ def a_new_segment(call: Call) -> bool:
     return call.name == "open" and call.arguments[0].suffix == ".seg"
 
 
-@pytest.mark.parametrize("moment", [the_rename, in_the_folder_of_the_file])
+@pytest.mark.parametrize("moment", [the_rename, the_sync_of_the_folder_of_the_file])
 async def test_what_it_has_begun_it_ends(tmp_path: Path, moment: Callable[[Call], bool]) -> None:
     async with leader(tmp_path) as (element, pause_before, _):
         before = element.feed.position
