@@ -223,9 +223,12 @@ class Uploads(Protocol):
         """Begin one, durably; room for what it declares is kept from here on. Raises `StorageFull`."""
         ...
 
-    def append(self, upload: OpenUpload, *, expires_at: datetime) -> AbstractAsyncContextManager[Appending]:
+    def append(
+        self, upload: OpenUpload, *, expires_at: Callable[[], datetime]
+    ) -> AbstractAsyncContextManager[Appending]:
         """Add bytes behind those that it has; with what is acknowledged it has a new end.
 
+        `expires_at` is asked for that each time: however long they take to come, the end counts from the last of them.
         Entering raises `FileDamaged` if its bytes are not there any more, `StorageFull`.
         """
         ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -44,7 +44,7 @@ class MemoryUploads:
         self.bytes[upload.upload_id] = b""
 
     @asynccontextmanager
-    async def append(self, upload: OpenUpload, *, expires_at: datetime) -> AsyncIterator[MemoryAppending]:
+    async def append(self, upload: OpenUpload, *, expires_at: Callable[[], datetime]) -> AsyncIterator[MemoryAppending]:
         yield MemoryAppending(self, upload, expires_at)
 
     async def digest(self, upload: OpenUpload) -> str:
@@ -66,7 +66,7 @@ class MemoryUploads:
 class MemoryAppending:
     """Fills `services.storage.ports.Appending`."""
 
-    def __init__(self, uploads: MemoryUploads, upload: OpenUpload, expires_at: datetime) -> None:
+    def __init__(self, uploads: MemoryUploads, upload: OpenUpload, expires_at: Callable[[], datetime]) -> None:
         self._uploads, self._upload, self._expires_at = uploads, upload, expires_at
         self._data = bytearray()
 
@@ -79,7 +79,7 @@ class MemoryAppending:
         self._uploads.bytes[upload_id] += bytes(self._data)
         self._data.clear()
         self._upload = replace(
-            self._upload, offset=len(self._uploads.bytes[upload_id]), expires_at=self._expires_at, epoch=7
+            self._upload, offset=len(self._uploads.bytes[upload_id]), expires_at=self._expires_at(), epoch=7
         )
         self._uploads.uploads[upload_id] = self._upload
         return self._upload

@@ -121,7 +121,7 @@ class House:
     async def append(self, until: int) -> None:
         """What is missing of `NEW` up to there."""
         upload = self.element.uploads.get(UploadId(RESUMED_ID))
-        async with self.element.uploads.append(upload, expires_at=END) as part:
+        async with self.element.uploads.append(upload, expires_at=lambda: END) as part:
             await part.write(NEW[upload.offset : until])
             await part.acknowledge()
 

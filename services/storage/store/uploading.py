@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from types import TracebackType
@@ -43,7 +44,7 @@ class ElementUploads:
     async def create(self, upload: OpenUpload) -> None:
         await self._writes.run(self._files.create, upload)
 
-    def append(self, upload: OpenUpload, *, expires_at: datetime) -> AppendingPart:
+    def append(self, upload: OpenUpload, *, expires_at: Callable[[], datetime]) -> AppendingPart:
         return AppendingPart(self._files, upload, self._writes, expires_at)
 
     async def digest(self, upload: OpenUpload) -> str:
@@ -65,7 +66,9 @@ class ElementUploads:
 class AppendingPart:
     """Fills `ports.Appending`."""
 
-    def __init__(self, files: UploadFiles, upload: OpenUpload, writes: Pool, expires_at: datetime) -> None:
+    def __init__(
+        self, files: UploadFiles, upload: OpenUpload, writes: Pool, expires_at: Callable[[], datetime]
+    ) -> None:
         self._files, self._upload, self._writes, self._expires_at = files, upload, writes, expires_at
         self._descriptor = -1
         self._gathered: list[Bytes] = []
@@ -95,7 +98,7 @@ class AppendingPart:
 
     async def acknowledge(self) -> OpenUpload:
         await self._flush()
-        grown = self._upload.grown(self._written, epoch=self._upload.epoch, expires_at=self._expires_at)
+        grown = self._upload.grown(self._written, epoch=self._upload.epoch, expires_at=self._expires_at())
         self._upload = await self._writes.run(self._files.acknowledge, self._descriptor, grown)
         return self._upload
 

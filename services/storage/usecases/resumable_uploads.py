@@ -108,7 +108,7 @@ class AppendUpload:
         resumable.require_offset(upload, offset)
         limit = uploads.SizeLimit(declared=upload.new.declared_size, most=self._max_file_size)
         limit.received = offset
-        async with self._open.store.append(upload, expires_at=self._open.expires_at()) as part:
+        async with self._open.store.append(upload, expires_at=self._open.expires_at) as part:
             await accepted()
             try:
                 said = await _take(frames, part, limit)

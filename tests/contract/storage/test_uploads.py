@@ -43,7 +43,7 @@ async def begun(uploads: Uploads, declared: int | None = None) -> OpenUpload:
 
 
 async def append(uploads: Uploads, *chunks: bytes) -> OpenUpload:
-    async with uploads.append(uploads.get(ID), expires_at=LATER) as part:
+    async with uploads.append(uploads.get(ID), expires_at=lambda: LATER) as part:
         for chunk in chunks:
             await part.write(chunk)
         return await part.acknowledge()
@@ -85,11 +85,21 @@ async def test_an_empty_upload_makes_an_empty_file(stores: Stores) -> None:
     assert await content_of(files, await complete(uploads)) == b""
 
 
+async def test_its_end_counts_from_what_came_last(stores: Stores) -> None:
+    uploads, _ = stores
+    await begun(uploads)
+    ends = iter((END, LATER))
+    async with uploads.append(uploads.get(ID), expires_at=lambda: next(ends)) as part:
+        for end in (END, LATER):
+            await part.write(b"abc")
+            assert (await part.acknowledge()).expires_at == end
+
+
 async def test_what_was_not_acknowledged_does_not_count(stores: Stores) -> None:
     uploads, files = stores
     await begun(uploads)
     await append(uploads, b"abc")
-    async with uploads.append(uploads.get(ID), expires_at=END) as part:
+    async with uploads.append(uploads.get(ID), expires_at=lambda: END) as part:
         await part.write(b"z" * 600_000)
     assert uploads.get(ID).offset == 3
     await append(uploads, b"def")

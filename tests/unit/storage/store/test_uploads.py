@@ -64,7 +64,7 @@ class Run:
 
 
 async def append(uploads: ElementUploads, data: bytes) -> None:
-    async with uploads.append(uploads.get(ID), expires_at=END) as part:
+    async with uploads.append(uploads.get(ID), expires_at=lambda: END) as part:
         await part.write(data)
         await part.acknowledge()
 

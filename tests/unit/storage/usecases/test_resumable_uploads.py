@@ -289,3 +289,5 @@ async def test_an_upload_that_somebody_adds_to_does_not_expire(ground: Ground) -
     assert await ground.expire() == 0
     go_on.set()
     assert (await sending).offset == 3
+    ground.clock.advance(EXPIRY.total_seconds() - 1)
+    assert await ground.expire() == 0, "its time counts from the end of what came"
