@@ -20,7 +20,7 @@ from services.model.paging import Page, PageRequest
 from services.storage.domain.changes import Decision
 from services.storage.domain.documents import Document
 from services.storage.domain.election import Leader
-from services.storage.domain.keeping import Actual, Reason
+from services.storage.domain.keeping import Actual, Examined, Reason
 from services.storage.domain.modes import ModeState
 from services.storage.domain.resumable import OpenUpload
 from services.storage.domain.scrubbing import Round
@@ -446,11 +446,19 @@ class Keeping(Protocol):
         """What lies in the quarantine, oldest first. Raises `ValidationFailed` for a cursor that is not ours."""
         ...
 
-    async def restore(self, item_id: QuarantineId, at: datetime) -> FileAttributes:
-        """Put something back where it belongs, its bytes read again first; the file as it is then.
+    async def examine(self, item_id: QuarantineId, pace: Pace) -> Examined:
+        """Read the bytes of something that was set aside, which may take long.
+
+        Raises `NotFound` if there is no such item, `Conflict` if it is no file, `StorageUnavailable`.
+        """
+        ...
+
+    async def restore(self, item_id: QuarantineId, examined: Examined, at: datetime) -> FileAttributes:
+        """Put something back where it belongs; the file as it is then. `examined`: its bytes, read before.
 
         Raises `NotFound` if there is no such item, `Conflict` with the reason if it does not make a file, or the file
-        is there, `FileDeleted` or `FileExpired` if the file has ended, `StorageFull`, `StorageUnavailable`.
+        is there, `FileDeleted` or `FileExpired` if the file has ended, `StorageFull`, `StorageUnavailable`, also if the
+        bytes have changed since they were read.
         """
         ...
 

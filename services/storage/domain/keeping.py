@@ -33,6 +33,15 @@ class Actual:
     sha256: str
 
 
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """Bytes in the quarantine that were read."""
+
+    actual: Actual
+    stamp: tuple[int, int, int]
+    """By which it is seen that they are the same still."""
+
+
 class Kind(StrEnum):
     """Why something lies in the quarantine."""
 

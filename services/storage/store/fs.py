@@ -73,6 +73,11 @@ class FileSystem:
         """Bytes of a file, by its name; of a link, not of what it leads to."""
         return path.lstat().st_size
 
+    def stamp(self, path: Path) -> tuple[int, int, int]:
+        """Which file it is, its size, and when it was written: with another stamp its bytes may be others."""
+        found = path.lstat()
+        return found.st_ino, found.st_size, found.st_mtime_ns
+
     def forget(self, descriptor: int) -> None:
         """Have the system drop what it remembers of a file's content: what is read next comes from the disk."""
         os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)

@@ -23,13 +23,15 @@ from services.model.ids import FileId, QuarantineId, parse_quarantine_id
 from services.model.maintenance import Issue, QuarantineItem
 from services.model.paging import Page, PageRequest
 from services.storage.domain.documents import Document
-from services.storage.domain.keeping import Reason
+from services.storage.domain.keeping import Examined, Reason
 from services.storage.domain.surveying import Strange
+from services.storage.ports import Pace
 from services.storage.store.documents import DocumentFiles
 from services.storage.store.files import Parts
 from services.storage.store.health import reading
 from services.storage.store.hours import Hour
 from services.storage.store.locks import FileLocks
+from services.storage.store.rereading import Rereading
 from services.storage.store.shelf import Shelf
 
 log = get_logger(__name__)
@@ -44,6 +46,7 @@ class ElementKeeping:
         self._fs, self._layout = parts.fs, parts.layout
         self._documents = DocumentFiles(parts.fs, parts.layout)
         self._shelf = Shelf(parts.fs, parts.layout)
+        self._rereading = Rereading(parts.fs, parts.reads)
 
     async def mark(self, file_id: FileId, decide: Callable[[Document], Document], reason: Reason) -> Document:
         async with self._locks.hold(file_id):
@@ -62,10 +65,17 @@ class ElementKeeping:
         after = _read_cursor(page.cursor) if page.cursor else None
         return await self._parts.reads.run(self._items, page, after)
 
-    async def restore(self, item_id: QuarantineId, at: datetime) -> FileAttributes:
+    async def examine(self, item_id: QuarantineId, pace: Pace) -> Examined:
+        path, stamp = await self._parts.writes.run(self._parts.charge.writing.restoring.begin, item_id)
+        actual = await self._rereading(path, pace)
+        if actual is None:
+            raise NotFound("nothing of that name was set aside")
+        return Examined(actual, stamp)
+
+    async def restore(self, item_id: QuarantineId, examined: Examined, at: datetime) -> FileAttributes:
         file_id = await self._parts.reads.run(self._parts.charge.writing.restoring.file_id, item_id)
         async with self._locks.hold(file_id):
-            return await self._parts.writes.run(self._parts.charge.writing.restoring.restore, item_id, at)
+            return await self._parts.writes.run(self._parts.charge.writing.restoring.restore, item_id, examined, at)
 
     def _mark(self, file_id: FileId, decide: Callable[[Document], Document], reason: Reason) -> Document:
         document = self._parts.charge.writing.commits.rewrite(file_id, decide)

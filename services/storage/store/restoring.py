@@ -1,4 +1,4 @@
-"""Putting back what was set aside, its bytes read again first."""
+"""Putting back what was set aside, its bytes read again first, before anything is held for it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from services.model.errors import Conflict, Forbidden, NotFound, StorageUnavaila
 from services.model.files import FileAttributes, FileStatus
 from services.model.ids import FileId, QuarantineId
 from services.storage.domain.documents import Document, decode
-from services.storage.domain.keeping import JUDGED, Actual, came_back, judged, marked, restored
+from services.storage.domain.keeping import JUDGED, Actual, Examined, came_back, judged, marked, restored
 from services.storage.domain.names import ATTRIBUTES_SUFFIX, data_filename, file_id_in, file_id_of
 from services.storage.domain.seal import CorruptDocument
 from services.storage.store.commits import Commits
 from services.storage.store.disk import Disk
 from services.storage.store.documents import READ_AT_MOST
-from services.storage.store.durable import open_folder, read_file
+from services.storage.store.durable import open_folder, read_file, sync_file
 from services.storage.store.fs import READ
 from services.storage.store.health import reading
 from services.storage.store.lookup import Lookup
@@ -46,19 +46,30 @@ class Restoring:
             raise Conflict("it is not a file of a storage element, nobody knows where it belongs")
         return file_id
 
-    def restore(self, item_id: QuarantineId, at: datetime) -> FileAttributes:
+    def begin(self, item_id: QuarantineId) -> tuple[Path, tuple[int, int, int]]:
+        """Where the bytes of an item lie, which are durable then, and their stamp. Raises as `file_id`."""
+        self.file_id(item_id)
+        data, _ = self._parts(item_id)
+        path = self._quarantine.shelf.path(item_id, data)
+        with self._disk.health.preparing(), self._there(item_id, data):
+            sync_file(self._fs, path)
+            return path, self._fs.stamp(path)
+
+    def restore(self, item_id: QuarantineId, examined: Examined, at: datetime) -> FileAttributes:
         """Put it back; the file as it is then. Raises as `Keeping.restore`."""
         try:
             with reading():
-                return self._restore(item_id, at)
+                return self._restore(item_id, examined, at)
         except FileNotFoundError:  # a temporary: we lead no more, or somebody's hand was there
             raise StorageUnavailable("what was to be put back has gone meanwhile; try again", retry_after=2) from None
 
-    def _restore(self, item_id: QuarantineId, at: datetime) -> FileAttributes:
+    def _restore(self, item_id: QuarantineId, examined: Examined, at: datetime) -> FileAttributes:
         data, attributes = self._parts(item_id)
         file_id = self.file_id(item_id)
         with self._taken(item_id, data, file_id) as part:
-            actual = self._actual(part)
+            if self._fs.stamp(part) != examined.stamp:
+                raise StorageUnavailable("its bytes were changed while they were read; try again", retry_after=2)
+            actual = examined.actual
             if attributes:
                 document = self._adopt(item_id, attributes, file_id, part, actual, at)
             else:
@@ -94,8 +105,14 @@ class Restoring:
                 self._fs.unlink(part)
 
     def _take(self, item_id: QuarantineId, data: str, part: Path) -> None:
-        try:
+        with self._there(item_id, data):
             self._quarantine.take(item_id, data, part)
+
+    @contextmanager
+    def _there(self, item_id: QuarantineId, data: str) -> Iterator[None]:
+        """Around what needs the data of an item to be there."""
+        try:
+            yield
         except FileNotFoundError:
             if self._fs.exists(self._quarantine.shelf.path(item_id, data)):
                 raise  # it is the folder of our epoch that has gone: we lead no more

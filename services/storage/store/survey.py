@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 from collections.abc import AsyncIterator, Iterator, Sequence
-from pathlib import Path
 
 from services.model.errors import StorageUnavailable
 from services.model.ids import FileId
@@ -15,14 +12,13 @@ from services.storage.domain.surveying import DEPTH, Surveyed, is_level
 from services.storage.ports import Pace
 from services.storage.store.documents import DocumentFiles
 from services.storage.store.files import Parts
-from services.storage.store.fs import READ, Entry, Kind
+from services.storage.store.fs import Entry, Kind
 from services.storage.store.health import reading
 from services.storage.store.hours import Hour, strange_entry
 from services.storage.store.index import IndexFailed
+from services.storage.store.rereading import Rereading
 from services.storage.store.rows import Row
 
-STEP = 512 << 10
-"""Bytes read at a time."""
 BATCH = 500
 """Rows of the index that are compared at a time."""
 
@@ -33,23 +29,11 @@ class Survey:
     def __init__(self, parts: Parts) -> None:
         self._fs, self._layout, self._documents = parts.fs, parts.layout, DocumentFiles(parts.fs, parts.layout)
         self._index, self._pool = parts.index, parts.reads
+        self._rereading = Rereading(parts.fs, parts.reads)
 
     async def reread(self, document: Document, pace: Pace) -> Actual | None:
         path = self._layout.data(document.attributes.file_id, document.storage_filename)
-        descriptor = await self._pool.run(self._open, path)
-        if descriptor is None:
-            return None
-        digest, size = hashlib.sha256(), 0
-        try:
-            while chunk := await self._pool.run(self._step, descriptor, size):
-                await self._pool.run(digest.update, chunk)
-                size += len(chunk)
-                await pace(len(chunk))
-            if not size:
-                await pace(0)  # to find nothing is work, too
-        finally:
-            await self._pool.run(self._close, descriptor)
-        return Actual(size, digest.hexdigest())
+        return await self._rereading(path, pace)
 
     async def folders(self) -> AsyncIterator[Surveyed]:
         found = self._walk("", 0)
@@ -65,24 +49,6 @@ class Survey:
 
     async def correct(self, documents: Sequence[Document]) -> int:
         return await self._pool.run(self._correct, documents)
-
-    def _open(self, path: Path) -> int | None:
-        try:
-            with reading():
-                descriptor = self._fs.open(path, READ)
-                self._fs.forget(descriptor)
-        except FileNotFoundError:
-            return None
-        return descriptor
-
-    def _step(self, descriptor: int, offset: int) -> bytes:
-        with reading():
-            return self._fs.read(descriptor, STEP, offset)
-
-    def _close(self, descriptor: int) -> None:
-        with contextlib.suppress(OSError):  # it was only read
-            self._fs.forget(descriptor)  # nor shall it push out what others read
-            self._fs.close(descriptor)
 
     def _walk(self, folder: str, depth: int) -> Iterator[Surveyed]:
         entries = self._entries(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -11,8 +12,18 @@ from pathlib import Path
 import pytest
 
 from services.model.elements import Mode
-from services.model.errors import Conflict, FileDamaged, FileDeleted, FileExpired, FileMissing, ModeNotAllowed, NotFound
+from services.model.errors import (
+    Conflict,
+    FileDamaged,
+    FileDeleted,
+    FileExpired,
+    FileMissing,
+    ModeNotAllowed,
+    NotFound,
+    StorageUnavailable,
+)
 from services.model.files import FileAttributes, FileStatus
+from services.model.ids import QuarantineId
 from services.model.paging import PageRequest
 from services.storage.domain.documents import Document
 from services.storage.domain.names import ATTRIBUTES_SUFFIX
@@ -206,6 +217,46 @@ async def test_damaged_bytes_come_back_only_if_they_are_right(house: House) -> N
     assert not any((house.root / "quarantine").iterdir())
     with pytest.raises(NotFound):
         await house.restore(item.item_id, by=BY)
+
+
+async def test_the_mode_does_not_wait_for_what_is_read_before_it_is_put_back(house: House) -> None:
+    aside = await _set_aside(house)
+    reading, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly(size: int) -> None:
+        reading.set()
+        await go_on.wait()
+
+    restoring = asyncio.create_task(house.restore(QuarantineId(aside.parent.name), by=BY, pace=slowly))
+    await reading.wait()
+    await become(house.gate, mode_state(Mode.AR))
+    go_on.set()
+    with pytest.raises(ModeNotAllowed):
+        await restoring
+    assert aside.read_bytes() == DATA
+
+
+async def test_bytes_that_change_while_they_are_read_are_not_put_back(house: House) -> None:
+    aside = await _set_aside(house)
+
+    async def meanwhile(size: int) -> None:
+        replacement = aside.with_name("other")
+        replacement.write_bytes(DATA[::-1])
+        replacement.rename(aside)
+
+    with pytest.raises(StorageUnavailable, match="changed while they were read"):
+        await house.restore(QuarantineId(aside.parent.name), by=BY, pace=meanwhile)
+    assert aside.read_bytes() == DATA[::-1]
+
+
+async def _set_aside(house: House) -> Path:
+    """The file was damaged, and its right bytes lie in the quarantine: there."""
+    house.flip()
+    await house.verify(FILE_ID)
+    [item] = await house.quarantine()
+    aside = house.root / "quarantine" / item.item_id / item.names[0]
+    aside.write_bytes(DATA)
+    return aside
 
 
 async def test_nothing_is_put_in_the_place_of_bytes_that_are_there(house: House) -> None:
