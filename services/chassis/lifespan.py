@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Coroutine
@@ -38,6 +39,16 @@ class Drains(Protocol):
     async def drain(self, grace: timedelta, *, delay: timedelta) -> None:
         """Serve on for `delay`, then take nothing new, let what is in flight end within `grace`, cut off the rest."""
         ...
+
+
+def _keep_what_stays() -> None:
+    """Have the garbage collection pass over what is there at the start: modules, classes, parts, for ever.
+
+    It would look through all of it whenever many objects have come, for which a page of a listing is enough: of Admin's
+    work in a full sync that was a tenth.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 class Process:
@@ -113,6 +124,7 @@ class Process:
         await self.enter(self._dependencies)
         self.background(lag.measure(self._metrics.lag))
         self._metrics.build.labels(VERSION).set(1)
+        _keep_what_stays()
         self.ops.started = True
         self._metrics.ready.set(1)
         log.info("ready")
