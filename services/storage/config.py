@@ -76,7 +76,7 @@ class Settings(ProcessSettings, TransferSettings):
     scrub_period: Duration = Field(timedelta(days=7), description="How often every byte is read again.")
     scrub_rate: ByteSize = Field(
         32 << 20,
-        description="Bytes a second that scrub and reconciliation read at most, a file below 256 KiB counting as that "
+        description="Bytes a second that scrub and reconciliation read at most, a file below 512 KiB counting as that "
         "much; it wins over SE_SCRUB_PERIOD. 0: as fast as the disk.",
     )
 

@@ -11,9 +11,9 @@ Sleep = Callable[[float], Awaitable[None]]
 
 BURST = 0.25
 """Seconds: time that was not used is not saved up, but for this much."""
-LEAST = 256 << 10
-"""Bytes that any look at the disk counts as. A million small files have few bytes, and are a million seeks and several
-minutes of a core all the same: at 32 MiB/s a disk that turns reads about as much while it seeks."""
+LEAST = 512 << 10
+"""Bytes that any look at the disk counts as: a step of a large file. A million small files have few bytes, and are some
+million seeks and minutes of a core all the same; at 32 MiB/s a disk that turns reads about as much while it seeks."""
 
 
 class RatePace:

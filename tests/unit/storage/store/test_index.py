@@ -24,7 +24,7 @@ from services.storage.store.cursors import Position
 from services.storage.store.documents import DocumentFiles
 from services.storage.store.element import Element
 from services.storage.store.fs import FileSystem
-from services.storage.store.index import Index, IndexFailed, known_element
+from services.storage.store.index import BY_ID, FILE_NAME, Index, IndexFailed, known_element
 from services.storage.store.rebuild import Rebuild
 from services.storage.store.rows import TOGETHER, of_document
 from tests.doubles.clock import FakeClock
@@ -446,3 +446,11 @@ def test_one_that_was_never_told_a_number_is_not_ahead(tmp_path: Path) -> None:
     index.resume(ElementUuid("e"), "l", range(1))
     assert not index.ahead(ElementUuid("e"), "l", 5)
     index.close()
+
+
+@pytest.mark.parametrize("walk", BY_ID)
+def test_a_step_of_a_walk_by_id_sorts_nothing_however_many_files_there_are(tmp_path: Path, walk: str) -> None:
+    Index(tmp_path).close()
+    with contextlib.closing(sqlite3.connect(tmp_path / FILE_NAME)) as connection:
+        plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {walk}", (b"", 500))]
+    assert not [step for step in plan if "TEMP B-TREE" in step or step.startswith("SCAN")], plan
