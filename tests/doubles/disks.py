@@ -295,6 +295,10 @@ class StrictDisk(FileSystem):
                 Entry(each, Kind.FILE if isinstance(what, _File) else Kind.FOLDER) for each, what in found.names.items()
             ]
 
+    def scan(self, folder: Path, some: int) -> Iterator[list[Entry]]:
+        found = self.entries(folder)
+        return iter([found[start : start + some] for start in range(0, len(found), some)])
+
     def names(self, folder: Path, some: int) -> Iterator[list[bytes]]:
         found = [os.fsencode(each.name) for each in self.entries(folder) if each.kind is Kind.FILE]
         return iter([found[start : start + some] for start in range(0, len(found), some)])

@@ -7,9 +7,11 @@ its attributes. Everything else is foreign: it is told, and left where it is.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import groupby
+from typing import Protocol, TypeVar
 
 from services.model.ids import FileId
 from services.model.maintenance import Issue
@@ -26,6 +28,16 @@ DEPTH = len(_LEVELS)
 """Folders above a file."""
 NFS_REMAINS = ".nfs"
 """Beginning of the name of a file that NFS keeps because somebody has it open still."""
+
+
+class _Named(Protocol):
+    """Something in a folder."""
+
+    @property
+    def name(self) -> str: ...
+
+
+Named = TypeVar("Named", bound=_Named)
 
 
 class Role(Enum):
@@ -71,11 +83,34 @@ class Surveyed:
 
 def role(name: str, folder: str) -> tuple[Role, FileId | None]:
     """What a file of that name stands for in the folder of an hour, and the id in its name."""
-    attributes = name.endswith(ATTRIBUTES_SUFFIX)
-    file_id = file_id_in(name) if attributes else file_id_of(name)
+    attributes, file_id = name.endswith(ATTRIBUTES_SUFFIX), id_in(name)
     if file_id is None or not _lies_in(file_id, folder):
         return Role.STRANGE, file_id
     return Role.ATTRIBUTES if attributes else Role.DATA, file_id
+
+
+def id_in(name: str) -> FileId | None:
+    """The id in the name of a file or of its attributes."""
+    return file_id_in(name) if name.endswith(ATTRIBUTES_SUFFIX) else file_id_of(name)
+
+
+def part_of(name: str, parts: int) -> int:
+    """Which of so many parts of a folder a name is looked at with: one of all names of an id."""
+    file_id = id_in(name) if parts > 1 else None
+    return int(file_id[-8:], 16) % parts if file_id else 0
+
+
+def in_turn(names: Iterable[Named], some: int) -> Iterator[list[Named]]:
+    """So many at a time, or a few more: all that have the same id are together, since they are compared."""
+    ids = sorted(((id_in(each.name) or "", each) for each in names), key=lambda pair: pair[0])
+    batch: list[Named] = []
+    for _, same in groupby(ids, key=lambda pair: pair[0]):
+        batch += [each for _, each in same]
+        if len(batch) >= some:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 def is_level(name: str, depth: int) -> bool:

@@ -34,6 +34,9 @@ from services.storage.store.locks import FileLocks
 from services.storage.store.rereading import Rereading
 from services.storage.store.shelf import Shelf
 
+BATCH = 500
+"""Names of a folder that are looked at together."""
+
 log = get_logger(__name__)
 
 
@@ -104,7 +107,8 @@ class ElementKeeping:
         """Look again at all that has the file's id in its name, now that nothing is under way."""
         try:
             with reading():
-                entries = self._fs.entries(self._layout.files / folder)
+                found_there = self._fs.scan(self._layout.files / folder, BATCH)
+                entries = (each for some in found_there for each in some)
                 of_file = [each for each in entries if strange.file_id is None or strange.file_id in each.name]
                 found = Hour(self._fs, self._layout, self._documents, folder).survey(of_file).strange
         except FileNotFoundError:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator, Iterator, Sequence
 
 from services.model.errors import StorageUnavailable
 from services.model.ids import FileId
 from services.storage.domain.documents import Document
 from services.storage.domain.keeping import Actual
-from services.storage.domain.surveying import DEPTH, Surveyed, is_level
+from services.storage.domain.surveying import DEPTH, Surveyed, in_turn, is_level, part_of
 from services.storage.ports import Pace
 from services.storage.store.documents import DocumentFiles
 from services.storage.store.files import Parts
@@ -20,13 +21,17 @@ from services.storage.store.rereading import Rereading
 from services.storage.store.rows import Row
 
 BATCH = 500
-"""Rows of the index that are compared at a time."""
+"""Names of a folder, and rows of the index, that are looked at together."""
+PART = 200_000
+"""Names of a folder that are held at a time: one that has more is gone through once for each part of them."""
 
 
 class Survey:
     """Fills `ports.Inspection`."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, *, part: int = PART, batch: int = BATCH) -> None:
+        """`part`: names of an hour that are held at a time; `batch`: that are looked at together."""
+        self._part, self._batch = part, batch
         self._fs, self._layout, self._documents = parts.fs, parts.layout, DocumentFiles(parts.fs, parts.layout)
         self._index, self._pool = parts.index, parts.reads
         self._rereading = Rereading(parts.fs, parts.reads)
@@ -51,15 +56,29 @@ class Survey:
         return await self._pool.run(self._correct, documents)
 
     def _walk(self, folder: str, depth: int) -> Iterator[Surveyed]:
-        entries = self._entries(folder)
         if depth == DEPTH:
-            with reading():
-                yield Hour(self._fs, self._layout, self._documents, folder).survey(entries)
+            yield from self._hour(folder)
             return
+        entries = self._entries(folder)
         below = sorted(each.name for each in entries if each.kind is Kind.FOLDER and is_level(each.name, depth))
         yield Surveyed(folder, strange=[strange_entry(folder, each) for each in entries if each.name not in below])
         for name in below:
             yield from self._walk(f"{folder}/{name}" if folder else name, depth + 1)
+
+    def _hour(self, folder: str) -> Iterator[Surveyed]:
+        """All of it, a bounded number of files at a time: an hour may have a million."""
+        parts = 1 + sum(1 for _ in self._scan(folder)) // self._part
+        for part in range(parts):
+            entries = [each for each in self._scan(folder) if part_of(each.name, parts) == part]
+            for some in in_turn(entries, self._batch):
+                with reading():
+                    surveyed = Hour(self._fs, self._layout, self._documents, folder).survey(some)
+                yield surveyed
+
+    def _scan(self, folder: str) -> Iterator[Entry]:
+        with reading(), contextlib.suppress(FileNotFoundError):  # it went meanwhile
+            for some in self._fs.scan(self._layout.files / folder, BATCH):
+                yield from some
 
     def _entries(self, folder: str) -> list[Entry]:
         try:
