@@ -25,6 +25,9 @@ from services.storage.store.durable import sync_folder, write_all
 from services.storage.store.fs import APPEND, READ, Kind
 
 _STEP = 256 << 10
+_BEGINNING = b'{"file_id":"'
+_ID = slice(len(_BEGINNING), len(_BEGINNING) + 36)
+"""Where the id stands in a line that begins so."""
 _SLACK = timedelta(days=2)
 """The time in an id is another clock's."""
 
@@ -72,7 +75,8 @@ class DestroyedLog:
         found: dict[FileId, Destroyed] = {}
         wanted = set(file_ids)
         for path in reversed(self._files(min(wanted))):
-            lines = (_decode(text) for text in self._texts(path) if text)
+            ids = frozenset(each.encode() for each in wanted)
+            lines = (_decode(text) for text in self._texts(path) if text and _may_be_of(text, ids))
             month = {line.file_id: line for line in lines if line is not None and line.file_id in wanted}
             found.update(month)
             wanted -= month.keys()
@@ -109,6 +113,11 @@ class DestroyedLog:
             return size > 0 and self._fs.read(descriptor, 1, size - 1) != b"\n"
         finally:
             self._fs.close(descriptor)
+
+
+def _may_be_of(text: bytes, ids: Collection[bytes]) -> bool:
+    """Whether a line is worth reading: of those that begin as ours do it is seen at once whose they are."""
+    return not text.startswith(_BEGINNING) or text[_ID] in ids
 
 
 def _encode(line: Destroyed) -> bytes:

@@ -14,7 +14,7 @@ from services.model.feed import Destroyed
 from services.model.files import FileStatus
 from services.storage.domain.documents import Document
 from tests.support.storage_store import content_of, opened, store
-from tests.unit.storage.samples import FILE_ID, attributes
+from tests.unit.storage.samples import FILE_ID, OTHER_ID, attributes
 
 DATA, KEPT = b"gone" * 1000, b"kept" * 1000
 NOW = datetime(2026, 11, 21, 3, 40, tzinfo=UTC)
@@ -55,6 +55,18 @@ async def test_what_was_destroyed_never_comes_back(tmp_path: Path) -> None:
         "file_id": FILE_ID, "size": len(DATA), "sha256": line.sha256, "why": "deleted", "by": "anna",
         "ended_at": "2026-11-21T03:40:00.000Z", "destroyed_at": "2026-11-21T03:40:00.000Z",
     }  # fmt: skip
+
+
+async def test_a_line_that_somebody_wrote_by_hand_is_found_too(tmp_path: Path) -> None:
+    async with opened(tmp_path) as element:
+        log = element._parts.destroyed
+        lines = [line_of(Document(attributes(file_id=each), "x")) for each in (OTHER_ID, FILE_ID)]
+        for line in lines:
+            log.append(line)
+        assert log.latest([FILE_ID]) == lines[1:]
+        path = tmp_path / "data" / LOG
+        path.write_text("".join(json.dumps(json.loads(text)) + "\n" for text in path.read_text().splitlines()))
+        assert log.latest([FILE_ID]) == lines[1:]
 
 
 async def test_a_line_cut_by_a_crash_does_not_spoil_the_next(tmp_path: Path) -> None:
