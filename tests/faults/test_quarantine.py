@@ -164,6 +164,7 @@ async def run(
     """Act; `before` is told the number of each call."""
     watched, folder, answered = WatchedDisk(disk.copy()), _copied(start), False
     first = 0
+    raw: Exception | None = None
     with contextlib.suppress(PowerCut):
         async with opened(folder, fs=watched, data_dir=ROOT) as element:
             first = len(watched.calls)
@@ -173,8 +174,12 @@ async def run(
                 answered = True
             except (StorageFull, StorageUnavailable):
                 pass
+            except Exception as error:  # noqa: BLE001 - raised when the element is closed, whose own end would hide it
+                raw = error
             finally:
                 watched.cut_after(0)
+    if raw is not None:
+        raise raw
     assert isinstance(watched.inner, StrictDisk)
     return Outcome(watched.inner, folder, watched.calls[first:], answered)
 
