@@ -24,20 +24,39 @@ class Rereading:
 
     async def __call__(self, path: Path, pace: Pace) -> Actual | None:
         """Size and digest; None if there is no such file. Raises `StorageUnavailable`."""
-        descriptor = await self._pool.run(self._open, path)
-        if descriptor is None:
-            return None
+        begun = await self._pool.run(self._begin, path)
+        if isinstance(begun, Actual):
+            await pace(begun.size)
+        return await self._on(begun, pace) if isinstance(begun, int) else begun
+
+    async def _on(self, descriptor: int, pace: Pace) -> Actual:
         digest, size = hashlib.sha256(), 0
         try:
             while chunk := await self._pool.run(self._step, descriptor, size):
                 await self._pool.run(digest.update, chunk)
                 size += len(chunk)
                 await pace(len(chunk))
-            if not size:
-                await pace(0)  # to find nothing is work, too
         finally:
             await self._pool.run(self._close, descriptor)
         return Actual(size, digest.hexdigest())
+
+    def _begin(self, path: Path) -> Actual | int | None:
+        """What a small file is, as most are, in one job instead of one for each call; of others the descriptor."""
+        descriptor = self._open(path)
+        if descriptor is None:
+            return None
+        actual = None
+        try:
+            chunk = self._step(descriptor, 0)
+            if len(chunk) < STEP and not self._step(descriptor, len(chunk)):
+                actual = Actual(len(chunk), hashlib.sha256(chunk).hexdigest())
+        except BaseException:
+            self._close(descriptor)
+            raise
+        if actual is None:
+            return descriptor
+        self._close(descriptor)
+        return actual
 
     def _open(self, path: Path) -> int | None:
         try:
