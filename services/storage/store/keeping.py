@@ -53,7 +53,7 @@ class ElementKeeping:
 
     async def mark(self, file_id: FileId, decide: Callable[[Document], Document], reason: Reason) -> Document:
         async with self._locks.hold(file_id):
-            return await self._parts.writes.run(self._mark, file_id, decide, reason)
+            return await self._parts.writes.run(self._parts.reserve.spending, self._mark, file_id, decide, reason)
 
     async def set_aside(self, strange: Strange, reason: Reason) -> QuarantineId | None:
         assert strange.file_id is not None, "what has no id is only told"
@@ -78,7 +78,7 @@ class ElementKeeping:
     async def restore(self, item_id: QuarantineId, examined: Examined, at: datetime) -> FileAttributes:
         file_id = await self._parts.reads.run(self._parts.charge.writing.restoring.file_id, item_id)
         async with self._locks.hold(file_id):
-            return await self._parts.writes.run(self._parts.charge.writing.restoring.restore, item_id, examined, at)
+            return await self._parts.writes.run(self._restore, item_id, examined, at)
 
     def _mark(self, file_id: FileId, decide: Callable[[Document], Document], reason: Reason) -> Document:
         document = self._parts.charge.writing.commits.rewrite(file_id, decide)
@@ -91,6 +91,12 @@ class ElementKeeping:
             except (StorageFull, Forbidden) as error:
                 log.warning("damaged bytes stay where they are", file_id=file_id, reason=error.message)
         return document
+
+    def _restore(self, item_id: QuarantineId, examined: Examined, at: datetime) -> FileAttributes:
+        restoring = self._parts.charge.writing.restoring
+        file = self._parts.reserve.spending(restoring.restore, item_id, examined, at)
+        restoring.leave(item_id)
+        return file
 
     def _set_aside(self, strange: Strange, reason: Reason) -> QuarantineId | None:
         folder, _, name = strange.path.rpartition("/")

@@ -1,6 +1,7 @@
 """`.reserve`: real blocks that are given up when the disk is full, so that deleting and collecting still work.
 
-Changes, destruction, the mode, the collector's notes and the index may spend them: they take room for a moment only.
+Changes, destruction, the mode, what is found out about damage, what is put back, the notes of collector and scrub, and
+the index may spend them: they take room for a moment only.
 Uploads do not get them: what the reserve lacks is kept free (`Space`). It is made whole again once there is room for
 it and as much again.
 """
@@ -75,7 +76,8 @@ class Reserve:
     def spending(self, job: Callable[Args, Result], *args: Args.args, **kwargs: Args.kwargs) -> Result:
         """The result of `job`, which is done again with the reserve given up if the disk is too full for it.
 
-        `job` has done nothing where it raises `StorageFull`. Raises that if it was of no use, and what `job` raises.
+        `job` has done nothing where it raises `StorageFull`, or what it finds done the second time. Raises that if it
+        was of no use, and what `job` raises.
         """
         try:
             return job(*args, **kwargs)

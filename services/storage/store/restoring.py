@@ -56,12 +56,18 @@ class Restoring:
             return path, self._fs.stamp(path)
 
     def restore(self, item_id: QuarantineId, examined: Examined, at: datetime) -> FileAttributes:
-        """Put it back; the file as it is then. Raises as `Keeping.restore`."""
+        """Put it back; the file as it is then. `leave` must follow. Raises as `Keeping.restore`."""
         try:
             with reading():
                 return self._restore(item_id, examined, at)
         except FileNotFoundError:  # a temporary: we lead no more, or somebody's hand was there
             raise StorageUnavailable("what was to be put back has gone meanwhile; try again", retry_after=2) from None
+
+    def leave(self, item_id: QuarantineId) -> None:
+        """Remove what was put back from the quarantine. Until that is done it can be put back again."""
+        with self._disk.health.preparing():
+            self._quarantine.remove(item_id)
+        log.warning("restored from the quarantine", item=item_id)
 
     def _restore(self, item_id: QuarantineId, examined: Examined, at: datetime) -> FileAttributes:
         data, attributes = self._parts(item_id)
@@ -74,9 +80,6 @@ class Restoring:
                 document = self._adopt(item_id, attributes, file_id, part, actual, at)
             else:
                 document = self._return(file_id, part, actual, at)
-        with self._disk.health.preparing():
-            self._quarantine.remove(item_id)
-        log.warning("restored from the quarantine", item=item_id, file_id=file_id)
         return document.attributes
 
     def _parts(self, item_id: QuarantineId) -> tuple[str, str]:

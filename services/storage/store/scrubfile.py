@@ -33,13 +33,13 @@ class ScrubFile:
 
     def __init__(self, parts: Parts) -> None:
         self._charge, self._index, self._reads, self._writes = parts.charge, parts.index, parts.reads, parts.writes
-        self._fs, self._layout = parts.fs, parts.layout
+        self._fs, self._layout, self._reserve = parts.fs, parts.layout, parts.reserve
 
     async def round(self) -> Round | None:
         return await self._reads.run(self._read)
 
     async def keep(self, present: Round) -> None:
-        await self._writes.run(self._keep, present)
+        await self._writes.run(self._reserve.spending, self._keep, present)
 
     async def files(self, after: FileId | None) -> AsyncIterator[tuple[FileId, datetime]]:
         while found := await self._reads.run(self._files, after):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Awaitable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,13 +12,16 @@ import pytest
 from services.model.errors import StorageFull
 from services.model.files import FileAttributes, FileStatus
 from services.storage.domain.documents import Document
+from services.storage.domain.scrubbing import Round
 from services.storage.store.fs import FileSystem
 from services.storage.store.index import Index
 from services.storage.store.layout import Layout
 from services.storage.store.reserve import Reserve
+from tests.doubles.clock import FakeClock
 from tests.doubles.disks import Call, WatchedDisk
+from tests.support.storage_keeping import BY, Keeper
 from tests.support.storage_store import opened, store
-from tests.unit.storage.samples import FILE_ID, OTHER_ID, attributes
+from tests.unit.storage.samples import FILE_ID, NOW, OTHER_ID, attributes
 
 SIZE = 4096
 
@@ -90,6 +94,37 @@ def test_an_opening_with_hardly_any_room_begins_with_giving_it_up(tmp_path: Path
     disk.free = 2 * SIZE - 1
     made.begin()
     assert not (tmp_path / ".reserve").exists()
+
+
+async def test_damage_is_marked_noted_and_mended_on_a_full_disk(tmp_path: Path) -> None:
+    disk, clock = WatchedDisk(FileSystem()), FakeClock()
+    async with opened(tmp_path, fs=disk, clock=clock, min_free_space=0) as element:
+        await store(element.files, attributes(), b"x" * 5000)
+        keeper, root = Keeper(element, clock), tmp_path / "data"
+        document = await element.files.find(FILE_ID)
+        place = element._parts.layout.data(FILE_ID, document.storage_filename)
+
+        def full(call: Call) -> object:
+            if call.name == "write" and (root / ".reserve").exists():
+                raise OSError(errno.ENOSPC, "full")
+            return None
+
+        async def on_a_full_disk(work: Awaitable[object]) -> None:
+            await element.keep_reserve()
+            assert (root / ".reserve").exists()
+            disk.before = full
+            await work
+            assert not (root / ".reserve").exists(), "it was needed"
+            disk.well()
+
+        place.write_bytes(b"y" * 5000)
+        await on_a_full_disk(keeper.verify(FILE_ID))
+        assert (await element.files.find(FILE_ID)).attributes.status is FileStatus.DAMAGED
+        await on_a_full_disk(element.scrubbing.keep(Round(began_at=NOW, before=None, after=None, complete=False)))
+        [item] = await keeper.quarantine()
+        (root / "quarantine" / item.item_id / item.names[0]).write_bytes(b"x" * 5000)
+        await on_a_full_disk(keeper.restore(item.item_id, by=BY))
+        assert (await element.files.find(FILE_ID)).attributes.status is FileStatus.ACTIVE
 
 
 async def test_changes_and_destruction_spend_it_and_uploads_do_not(tmp_path: Path) -> None:
