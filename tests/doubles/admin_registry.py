@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from services.admin.domain.registry import Entry, Located, supersedes
@@ -48,13 +48,15 @@ class MemoryRegistry:
             self.rows[row.file.file_id] = row
         return row.file
 
-    async def bring(self, entries: Sequence[Entry], *, overruling: bool = False) -> int:
+    async def bring(self, entries: Sequence[Entry]) -> int:
         before = dict(self.rows)
         await self.record(entries)
-        for entry in entries:
-            if overruling and self.rows[entry.file.file_id].element_id == entry.element_id:
-                self.rows[entry.file.file_id] = entry
         return sum(before.get(file_id) != row for file_id, row in self.rows.items())
+
+    async def overrule(self, entries: Sequence[Entry], seen: Mapping[FileId, Known]) -> int:
+        still = [each for each in entries if _known(self.rows[each.file.file_id]) == seen[each.file.file_id]]
+        self.rows |= {each.file.file_id: each for each in still}
+        return len(still)
 
     async def add(self, entries: Sequence[Entry]) -> None:
         await self.adding.wait()
@@ -72,11 +74,7 @@ class MemoryRegistry:
                 and (until is None or place <= (until.uploaded_at, until.file_id))
             )
 
-        return [
-            Known(row.file.file_id, row.element_id, row.file.revision, row.file.status)
-            for row in self.rows.values()
-            if row.file.file_id in ids or inside(row)
-        ]
+        return [_known(row) for row in self.rows.values() if row.file.file_id in ids or inside(row)]
 
     async def mark_gone(self, element_id: ElementId, gone: Sequence[tuple[FileId, int]]) -> int:
         marked = 0
@@ -92,3 +90,8 @@ class MemoryRegistry:
         for file_id in going:
             del self.rows[file_id]
         return len(going)
+
+
+def _known(row: Entry) -> Known:
+    file = row.file
+    return Known(file.file_id, row.element_id, file.revision, file.status, file.epoch, file.updated_at, file.sha256)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -24,6 +24,8 @@ class FakeElementPeer:
         """What is said at each endpoint; nothing is there otherwise."""
         self.afterwards: dict[str, Answer] = {}
         """What is said at an endpoint once it has been asked for a file."""
+        self.when_asked: Callable[[], Awaitable[None]] | None = None
+        """What happens while it is asked for a file."""
         self.files: dict[FileId, FileAttributes | ArtStoreError] = {}
         self.hangs: set[str] = set()
         """Endpoints that are reached but never answer."""
@@ -50,6 +52,8 @@ class FakeElementPeer:
     async def file(self, address: ElementAddress, file_id: FileId) -> FileAttributes:
         await self._answer(address.endpoint)
         self.at |= self.afterwards
+        if self.when_asked is not None:
+            await self.when_asked()
         answer = self.files.get(file_id, NotFound("there is no such file"))
         if isinstance(answer, ArtStoreError):
             raise answer

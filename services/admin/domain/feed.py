@@ -27,6 +27,15 @@ class Step:
         return not (self.entries or self.ended or self.mode)
 
 
+def begun_anew(known: FeedPosition | None, told: FeedPosition | None) -> bool:
+    """Whether an element tells its changes from a new beginning: its disk was restored, or lost its journal.
+
+    `known`: where its feed was followed last, None if that says nothing any more; `told`: where it stands now, None
+    where the element has none.
+    """
+    return told is not None and (known is None or known.feed_id != told.feed_id)
+
+
 def step_of(element_id: ElementId, feed_id: str, told: Sequence[Change | FeedPosition]) -> Step:
     """`told`: at least one frame of a watch. A change that tells nothing of its file is followed by one that does."""
     changes = [each for each in told if isinstance(each, Change)]

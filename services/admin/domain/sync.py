@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, timedelta
+from enum import Enum, auto
 from operator import lt
 from typing import Any
 
@@ -40,11 +41,55 @@ class Known:
     element_id: ElementId
     revision: int
     status: FileStatus
+    epoch: int
+    updated_at: datetime
+    sha256: str
 
     @property
     def expected(self) -> bool:
         """Whether its element should list it: what has ended may have been destroyed since."""
         return self.status not in _ENDED and self.status is not FileStatus.MISSING
+
+
+class Standing(Enum):
+    """How what an element says of a file stands to the registry's row."""
+
+    NEW = auto()
+    """There is no row."""
+    LATER = auto()
+    """It replaces the row, whoever says it and whenever: `domain.registry.supersedes`."""
+    SAME = auto()
+    """The row says so already, or comes from another element and counts as much or more."""
+    OTHER = auto()
+    """The row has that revision from the same element, but of another history: the disk was restored from a backup,
+    and has been written to since."""
+    EARLIER = auto()
+    """The row has a later revision from the same element."""
+
+
+def standing(entry: Entry, row: Known | None) -> Standing:
+    """`OTHER` and `EARLIER` prove nothing before the element, asked after the row was read, has said so again.
+
+    Within one history a disk never goes back: who reads it later finds the row's revision, or a later one. Epoch and
+    time tell apart two histories that have come to the same revision.
+    """
+    if row is None:
+        return Standing.NEW
+    file = entry.file
+    if supersedes_as(file.revision, file.status, row.revision, row.status):
+        return Standing.LATER
+    if row.element_id != entry.element_id:
+        return Standing.SAME
+    if file.revision < row.revision:
+        return Standing.EARLIER
+    return Standing.SAME if _is_said_by(row, file) else Standing.OTHER
+
+
+def _is_said_by(row: Known, file: FileAttributes) -> bool:
+    return (
+        (row.epoch == file.epoch and row.sha256 == file.sha256 and row.status is file.status)
+        and (row.updated_at == file.updated_at or _to_the_millisecond(row.updated_at) == file.updated_at)
+    )  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -54,8 +99,8 @@ class Comparison:
     new: list[Entry] = field(default_factory=list)
     newer: list[Entry] = field(default_factory=list)
     same: int = 0
-    older: list[Known] = field(default_factory=list)
-    """Rows of this element that know a later revision than it lists."""
+    doubtful: list[Known] = field(default_factory=list)
+    """Rows of this element that know a later revision than it lists, or another history."""
     elsewhere: list[FileId] = field(default_factory=list)
     """Files that the registry has on another element, too."""
     absent: list[Known] = field(default_factory=list)
@@ -82,12 +127,13 @@ def _place(found: Comparison, entry: Entry, row: Known | None) -> None:
         return
     if row.element_id != entry.element_id:
         found.elsewhere.append(row.file_id)
-    if supersedes_as(entry.file.revision, entry.file.status, row.revision, row.status):
-        found.newer.append(entry)
-    elif row.element_id == entry.element_id and entry.file.revision < row.revision:
-        found.older.append(row)
-    else:
-        found.same += 1
+    match standing(entry, row):
+        case Standing.LATER:
+            found.newer.append(entry)
+        case Standing.SAME:
+            found.same += 1
+        case _:
+            found.doubtful.append(row)
 
 
 @dataclass(slots=True)
@@ -106,6 +152,8 @@ class Tally:
     """On another element, too; the later revision counts."""
     older: int = 0
     """The registry knows a later revision than the element has."""
+    differing: int = 0
+    """The registry knew another history of the file up to the same revision; the element is believed."""
     unfit: int = 0
     """Listed with values that no document has; left out."""
     unreadable: int = 0
@@ -132,7 +180,8 @@ class Tally:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Tally:
-        return cls(**values)
+        """What `to_json` has written, whichever version did."""
+        return cls(**{name: values[name] for name in (*_COUNTS, "examples") if name in values})
 
 
 _COUNTS = [each.name for each in fields(Tally) if each.name != "examples"]
@@ -153,5 +202,10 @@ def in_order(page: Sequence[FileAttributes], after: Place | None) -> bool:
 
 
 def _key(uploaded_at: datetime, file_id: FileId) -> tuple[datetime, FileId]:
-    finer = uploaded_at.microsecond % 1000
-    return (uploaded_at - timedelta(microseconds=finer) if finer else uploaded_at, file_id)
+    return (_to_the_millisecond(uploaded_at), file_id)
+
+
+def _to_the_millisecond(time: datetime) -> datetime:
+    """As elements write times."""
+    finer = time.microsecond % 1000
+    return time - timedelta(microseconds=finer) if finer else time

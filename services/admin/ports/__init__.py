@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
@@ -159,10 +159,14 @@ class FileRegistry(Protocol):
         """Forget rows of an element, at most `limit`; return how many went."""
         ...
 
-    async def bring(self, entries: Sequence[Entry], *, overruling: bool = False) -> int:
-        """As `record`, for many: return how many rows have changed.
+    async def bring(self, entries: Sequence[Entry]) -> int:
+        """As `record`, for many: return how many rows have changed."""
+        ...
 
-        `overruling`: an earlier revision counts, too, if the row is of the same element.
+    async def overrule(self, entries: Sequence[Entry], seen: Mapping[FileId, Known]) -> int:
+        """Make rows what the element says, whatever they say, each if it is still as it was seen; return how many were.
+
+        Not for what has no row. Who has asked the element after it saw the row takes nothing back that came later.
         """
         ...
 

@@ -44,11 +44,13 @@ OPERATION_DURATION = Histogram(
 SYNC_FILES = Counter(
     "am_sync_files_total",
     "Files in full syncs that succeeded: listed by the element; added, updated, unchanged in the registry; missing; "
-    "ended and destroyed meanwhile; elsewhere too; older than in the registry; unfit or unreadable.",
+    "ended and destroyed meanwhile; elsewhere too; older than in the registry; of another history than in the registry "
+    "(differing); unfit or unreadable.",
     ["outcome"],
 )
 OUTCOMES = (
-    *("listed", "added", "updated", "unchanged", "missing", "ended", "elsewhere", "older", "unfit", "unreadable"),
+    *("listed", "added", "updated", "unchanged", "missing", "ended", "elsewhere", "older", "differing", "unfit"),
+    "unreadable",
 )
 
 # What has not happened yet shows as 0, not as a gap.

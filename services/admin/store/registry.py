@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -42,7 +42,7 @@ ON CONFLICT (file_id) DO UPDATE SET
 WHERE EXCLUDED.revision > f.revision
    OR (EXCLUDED.revision = f.revision AND f.status = 'missing' AND EXCLUDED.status <> 'missing')
 """  # noqa: S608 - columns of ours
-_OVERRULE = f"{_BRING} OR f.element_id = EXCLUDED.element_id"
+_OVERRULE = f"{_BRING} OR true"
 _RECORD = f"{_BRING} RETURNING {_OF_FILE}"
 _ROWS = f"SELECT {_COLUMNS} FROM admin.files WHERE file_id = ANY($1::uuid[])"  # noqa: S608 - as above
 _FIND = f"""
@@ -59,7 +59,8 @@ UPDATE admin.files AS f SET status = 'missing', recorded_at = now()
 FROM (SELECT * FROM unnest($2::uuid[], $3::bigint[]) AS t (file_id, revision) ORDER BY file_id) AS gone
 WHERE f.file_id = gone.file_id AND f.revision = gone.revision AND f.element_id = $1 AND f.status <> 'missing'
 """
-_STATE = "SELECT file_id, element_id, revision, status FROM admin.files"
+_STATE = "SELECT file_id, element_id, revision, status, epoch, updated_at, sha256 FROM admin.files"
+_HELD = f"{_STATE} WHERE file_id = ANY($1::uuid[]) ORDER BY file_id FOR UPDATE"
 # The times alone, too: how many rows lie between two pairs is guessed as a quarter of all, and all would be read.
 _STRETCH = f"""
 {_STATE} WHERE file_id = ANY($1::uuid[])
@@ -107,8 +108,11 @@ class PostgresRegistry:
             raise NotFound("there is no such file")
         return file_of(row)
 
-    async def bring(self, entries: Sequence[Entry], *, overruling: bool = False) -> int:
-        return await self._database.run(lambda connection: bring_rows(connection, entries, overruling=overruling))
+    async def bring(self, entries: Sequence[Entry]) -> int:
+        return await self._database.run(lambda connection: bring_rows(connection, entries))
+
+    async def overrule(self, entries: Sequence[Entry], seen: Mapping[FileId, Known]) -> int:
+        return await self._database.run(lambda connection: _overrule(connection, entries, seen))
 
     async def add(self, entries: Sequence[Entry]) -> None:
         try:
@@ -148,12 +152,19 @@ async def _copy(connection: Connection, entries: Sequence[Entry]) -> None:
         raise NotFound("the storage element is not registered") from None
 
 
-async def bring_rows(connection: Connection, entries: Sequence[Entry], *, overruling: bool = False) -> int:
+async def _overrule(connection: Connection, entries: Sequence[Entry], seen: Mapping[FileId, Known]) -> int:
+    async with connection.transaction():
+        held = await connection.fetch(_HELD, [entry.file.file_id for entry in entries])
+        still = {row.file_id for row in map(_known, held) if row == seen.get(row.file_id)}
+        return await bring_rows(connection, [each for each in entries if each.file.file_id in still], _OVERRULE)
+
+
+async def bring_rows(connection: Connection, entries: Sequence[Entry], statement: str = _BRING) -> int:
     """See `ports.FileRegistry.bring`."""
     if not entries:
         return 0
     try:
-        status = await connection.execute(_OVERRULE if overruling else _BRING, *columns(_latest(entries)))
+        status = await connection.execute(statement, *columns(_latest(entries)))
     except asyncpg.ForeignKeyViolationError:
         raise NotFound("the storage element is not registered") from None
     return int(status.rpartition(" ")[2])
@@ -166,8 +177,9 @@ async def known_rows(connection: Connection, ids: Sequence[FileId]) -> list[Know
 
 def _known(row: asyncpg.Record) -> Known:
     return Known(
-        FileId(str(row["file_id"])), ElementId(str(row["element_id"])), row["revision"], FileStatus(row["status"])
-    )
+        FileId(str(row["file_id"])), ElementId(str(row["element_id"])), row["revision"], FileStatus(row["status"]),
+        row["epoch"], row["updated_at"], row["sha256"],
+    )  # fmt: skip
 
 
 def _latest(entries: Iterable[Entry]) -> Iterable[Entry]:

@@ -1,8 +1,9 @@
 """Full sync: walk through all that an element holds, beside the rows that the registry has of it.
 
 Only what differs is written, so that a sync that finds nothing writes nothing; and a row is written only if the later
-revision wins, so that it may run beside uploads, the live feed and other syncs. What the element does not list is
-asked for by its id, since a listing takes a while and proves nothing; only what it does not know then is missing.
+revision wins, so that it may run beside uploads, the live feed and other syncs. Where the disk has gone another way
+than its rows (it was restored from a backup) it is asked again and believed. What the element does not list is asked
+for by its id, since a listing takes a while and proves nothing; only what it does not know then is missing.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from datetime import datetime
 from typing import Any
 
 from services.admin.domain.elements import ElementRecord, require_same
+from services.admin.domain.feed import begun_anew
 from services.admin.domain.operations import Task
 from services.admin.domain.sync import MOST_GONE, Place, Tally, in_order, too_many_gone
 from services.admin.ports import ElementPeer, ElementStore, FeedStore, FileRegistry
@@ -48,6 +50,8 @@ class _Walk:
     """Files that the element knows nothing of, with the revision of their rows; not marked yet."""
     feed: FeedPosition | None = None
     """Where the element's feed stood before the first row."""
+    followed: FeedPosition | None = None
+    """Where it was followed when this began."""
 
     def go(self, step: _Step) -> None:
         """It stands after this page."""
@@ -108,6 +112,7 @@ class SyncElement:
         if record is None:
             raise NotFound("there is no such storage element")
         walk = _resumed(record, task)
+        walk.followed = await self._feeds.position(record.element_id)
         try:
             await self._require_same(record)
             await self._walk(walk, note)
@@ -140,10 +145,11 @@ class SyncElement:
         begun: deque[tuple[FileListing, Place | None, asyncio.Task[Taken]]] = deque()
         try:
             async with aclosing(self._pages(walk.record.address, walk.cursor)) as pages:
-                after = walk.place
+                after, feed = walk.place, walk.feed
                 async for page in pages:
-                    until = _end_of(page, after)
-                    take = self._take(walk.record, page, after, until, force=walk.force)
+                    until, feed = _end_of(page, after), page.position or feed
+                    back = walk.force or begun_anew(walk.followed, feed)
+                    take = self._take(walk.record, page, after, until, back=back)
                     begun.append((page, until, asyncio.create_task(take)))
                     after = until
                     while len(begun) == AT_ONCE or (begun and not page.has_more):

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 
 from services.admin.domain.elements import ElementRecord
 from services.admin.domain.registry import Entry, ended_as
-from services.admin.domain.sync import Comparison, Known, Place, Tally, compare
+from services.admin.domain.sync import Comparison, Known, Place, Standing, Tally, compare, standing
 from services.admin.ports import ElementPeer, FileRegistry
 from services.admin.usecases.ask_again import AskAgain
 from services.admin.usecases.fit import fit
+from services.chassis.logs import get_logger
 from services.model.feed import FileListing
 from services.model.files import FileStatus
 from services.model.ids import FileId
@@ -19,6 +20,8 @@ from services.model.ids import FileId
 AT_ONCE = 2
 """Pages whose rows are compared and written at the same time, of all syncs of this process. Each keeps one core of
 PostgreSQL busy for a moment: others have the rest of the connections, and of the cores."""
+
+log = get_logger(__name__)
 
 
 @dataclass(slots=True)
@@ -31,7 +34,10 @@ class Taken:
 
 
 class TakePage:
-    """Pages may be taken side by side, and again: a row is written only if the later revision wins."""
+    """Pages may be taken side by side, and again.
+
+    A row is written only if the later revision wins, or if nobody has written it since the disk was asked about it.
+    """
 
     def __init__(self, *, registry: FileRegistry, peer: ElementPeer) -> None:
         self._registry = registry
@@ -39,9 +45,9 @@ class TakePage:
         self._room = asyncio.Semaphore(AT_ONCE)
 
     async def __call__(
-        self, record: ElementRecord, page: FileListing, after: Place | None, until: Place | None, *, force: bool
+        self, record: ElementRecord, page: FileListing, after: Place | None, until: Place | None, *, back: bool
     ) -> Taken:
-        """`after`, `until`: where the page begins (exclusive) and ends; `force`: the disk is believed even if older.
+        """`after`, `until`: where the page begins (exclusive) and ends; `back`: the disk may have gone back in time.
 
         Raises `StorageUnavailable`, `DeadlineExceeded` when the element cannot tell of single files now.
         """
@@ -52,7 +58,7 @@ class TakePage:
             found = compare(record.element_id, page.items, rows)
             await self._write(found, taken.tally)
         await self._ask_for(record, found.absent, taken)
-        await self._look_at_older(record, found.older, taken.tally, force=force)
+        await self._settle(record, found.doubtful, taken.tally, back=back)
         taken.tally.listed += len(page.items)
         return taken
 
@@ -89,13 +95,29 @@ class TakePage:
                 await self._registry.bring([Entry(record.element_id, ended_as(located.file, status))])
         tally.ended += len(ended)
 
-    async def _look_at_older(self, record: ElementRecord, older: Sequence[Known], tally: Tally, *, force: bool) -> None:
-        """A row may have become younger since the page was made; else only who is told so believes the disk."""
-        answers = await self._again(record.address, older)
-        known = {row.file_id: row for row in older}
-        behind = [file for file in answers.files if file.revision < known[file.file_id].revision]
-        tally.older += len(behind)
-        tally.tell("older", [file.file_id for file in behind])
-        if behind and force:
-            entries = fit([Entry(record.element_id, file) for file in behind])
-            tally.updated += await self._registry.bring(entries, overruling=True)
+    async def _settle(self, record: ElementRecord, doubtful: Sequence[Known], tally: Tally, *, back: bool) -> None:
+        """Believe the disk, if it says again what the rows do not; a row may only have become younger than the page.
+
+        Of an earlier revision that is believed where the disk may have gone back in time.
+        """
+        answers = await self._again(record.address, doubtful)
+        rows = {row.file_id: row for row in doubtful}
+        found: dict[Standing, list[Entry]] = {each: [] for each in Standing}
+        for entry in fit([Entry(record.element_id, file) for file in answers.files]):
+            found[standing(entry, rows[entry.file.file_id])].append(entry)
+        tally.unchanged += len(found[Standing.SAME])
+        tally.older += len(found[Standing.EARLIER])
+        tally.tell("older", _ids(found[Standing.EARLIER]))
+        tally.differing += len(found[Standing.OTHER])
+        tally.tell("differing", _ids(found[Standing.OTHER]))
+        believed = [*found[Standing.OTHER], *(found[Standing.EARLIER] if back else ())]
+        if believed:
+            log.warning("the registry takes back what it knew: a disk has gone another way",
+                        storage_id=record.info.storage_id, files=len(believed))  # fmt: skip
+            tally.updated += await self._registry.overrule(believed, rows)
+        if found[Standing.LATER]:
+            tally.updated += await self._registry.bring(found[Standing.LATER])
+
+
+def _ids(entries: Sequence[Entry]) -> list[FileId]:
+    return [entry.file.file_id for entry in entries]

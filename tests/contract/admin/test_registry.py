@@ -226,16 +226,22 @@ async def test_two_who_add_the_same_rows_do_not_wait_for_each_other(
     assert await registry.bring(entries) == 0
 
 
-async def test_an_earlier_revision_counts_only_where_it_overrules(
+async def test_rows_are_overruled_only_while_they_are_as_they_were_seen(
     registry: FileRegistry, element: ElementRecord
 ) -> None:
-    old = file()
-    await registry.bring([Entry(element.element_id, replace(old, revision=3, description="later"))])
-    assert await registry.bring([Entry(element.element_id, old)]) == 0
-    assert await registry.bring([Entry(element.element_id, old)], overruling=True) == 1
-    located = await registry.find(old.file_id)
-    assert located is not None
-    assert located.file == old
+    old, other, late = file(), file(revision=3), file()
+    entries = [Entry(element.element_id, each) for each in (old, replace(other, epoch=9, description="other"), late)]
+    await registry.bring([Entry(element.element_id, changed(each, 3)) for each in (old, other, late)])
+    assert await registry.bring(entries) == 0
+    known = await registry.stretch(element.element_id, [], None, None)
+    seen = {each.file_id: each for each in known}
+    assert await registry.mark_gone(element.element_id, [(late.file_id, 3)]) == 1
+    assert await registry.overrule(entries, seen) == 2
+    rows = [await registry.find(each.file_id) for each in (old, other, late)]
+    assert [row and row.file for row in rows] == [
+        old, replace(other, epoch=9, description="other"), changed(late, 3, status=FileStatus.MISSING)
+    ]  # fmt: skip
+    assert await registry.overrule(entries, seen) == 0
 
 
 async def test_a_stretch_holds_what_was_named_and_what_lies_between(
@@ -258,7 +264,10 @@ async def test_a_stretch_holds_what_was_named_and_what_lies_between(
         [files[0].file_id, foreign[0].file_id, files[2].file_id]
     )
     (known,) = await registry.stretch(element.element_id, [foreign[0].file_id], places[-1], None)
-    assert known == Known(foreign[0].file_id, other.element_id, 1, FileStatus.ACTIVE)
+    said = foreign[0]
+    assert known == Known(
+        said.file_id, other.element_id, 1, FileStatus.ACTIVE, said.epoch, said.updated_at, said.sha256
+    )
 
 
 async def test_files_that_are_gone_are_marked_unless_they_have_changed(

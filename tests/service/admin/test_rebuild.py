@@ -94,10 +94,10 @@ async def followed(admin: Admin, count: int) -> None:
     await connection.close()
 
 
-async def again(admin: Admin, element: RunningElement) -> RunningElement:
+async def again(admin: Admin, element: RunningElement, **settings: str) -> RunningElement:
     """The same element in a new process."""
     storage_id, folder = element.address.storage_id, element.data.parent
-    return await RunningElement.start(folder, admin.certificates, storage_id, "rw", port=element.port)
+    return await RunningElement.start(folder, admin.certificates, storage_id, "rw", port=element.port, **settings)
 
 
 async def test_the_disks_alone_bring_the_registry_back(
@@ -162,6 +162,37 @@ async def test_what_happened_while_admin_was_away_is_caught_up_with(
     other = await stored(rw, "other.txt", b"x", RetentionPolicy.PERMANENT)
     await becomes(own, lambda rows: other.file_id in rows, 20)
     assert "another one now" in own.process.log
+
+
+async def test_an_element_that_was_restored_from_a_backup_is_believed(
+    own: Admin, elements: list[RunningElement], pool: StoragePool
+) -> None:
+    data = elements[1].data
+    rw = pool.client(elements[1].address)
+    await registered(own, elements[1])
+    await followed(own, 1)
+    earlier, another, same = [await stored(rw, f"{n}.txt", b"x", RetentionPolicy.PERMANENT) for n in range(3)]
+    elements[1].process.stop()
+    shutil.copytree(data, data.with_name("backup"))
+    elements[1] = await again(own, elements[1])
+    for each in (earlier, another):
+        await rw.update(each.file_id, FileChange(description="before"), on_behalf_of=SOMEBODY)
+    await becomes(own, lambda rows: [row["description"] for row in rows.values()].count("before") == 2, 10)
+
+    # The disk goes back in time, and one document comes to the same revision by another way.
+    elements[1].process.stop()
+    for folder in (data, data.with_name(f"{data.name}.index")):
+        shutil.rmtree(folder)
+    shutil.copytree(data.with_name("backup"), data)
+    newest = max(int(each.name) for each in (data / ".epochs").iterdir())
+    elements[1] = await again(own, elements[1], RESTORED=str(newest))
+    await rw.update(another.file_id, FileChange(description="after"), on_behalf_of=SOMEBODY)
+
+    def believed(rows: dict[str, Any]) -> bool:
+        found = [rows[each.file_id] for each in (earlier, another, same)]
+        return [(row["revision"], row["description"]) for row in found] == [(1, ""), (2, "after"), (1, "")]
+
+    await becomes(own, believed, 20)
 
 
 async def test_what_garbage_collection_destroys_stays_known_as_deleted(

@@ -12,7 +12,7 @@ import pytest
 
 from services.admin.domain.operations import Task
 from services.admin.domain.registry import Entry
-from services.admin.domain.sync import MOST_GONE, too_many_gone
+from services.admin.domain.sync import MOST_GONE, Known, Standing, standing, too_many_gone
 from services.admin.usecases.sync_element import SyncElement
 from services.admin.usecases.take_page import AT_ONCE
 from services.model.elements import ElementStatus
@@ -29,6 +29,7 @@ from services.model.errors import (
     ServiceUnavailable,
     StorageUnavailable,
 )
+from services.model.feed import FeedPosition
 from services.model.files import FileAttributes, FileStatus
 from services.model.ids import ElementId, ElementUuid
 from services.model.operations import Operation, OperationId, OperationKind, OperationState, Progress
@@ -207,9 +208,88 @@ async def test_a_file_that_another_element_misses_is_found_here(house: House) ->
     assert house.registry.rows[moved.file_id] == Entry(house.one.element_id, moved)
 
 
+HERE, THERE = record("se-rw-01").element_id, record("se-rw-02").element_id
+LATER = NOW + timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("row", "says", "expected"),
+    [
+        (None, {}, Standing.NEW),
+        ({}, {}, Standing.SAME),
+        ({"revision": 4}, {"revision": 5}, Standing.LATER),
+        ({"revision": 4, "element_id": THERE}, {"revision": 5}, Standing.LATER),
+        ({"status": MISSING}, {}, Standing.LATER),
+        ({"status": MISSING}, {"status": MISSING}, Standing.SAME),
+        ({"revision": 6}, {"revision": 5}, Standing.EARLIER),
+        ({"revision": 6, "status": MISSING}, {"revision": 5}, Standing.EARLIER),
+        ({"revision": 6, "element_id": THERE}, {"revision": 5}, Standing.SAME),
+        ({}, {"epoch": 9}, Standing.OTHER),
+        ({}, {"updated_at": LATER}, Standing.OTHER),
+        ({}, {"updated_at": NOW - timedelta(seconds=1)}, Standing.OTHER),
+        ({}, {"sha256": "5" * 64}, Standing.OTHER),
+        ({}, {"status": FileStatus.DELETED}, Standing.OTHER),
+        ({"status": FileStatus.DELETED}, {}, Standing.OTHER),
+        ({}, {"status": MISSING}, Standing.OTHER),
+        ({"status": MISSING}, {"status": MISSING, "epoch": 9}, Standing.OTHER),
+        ({"element_id": THERE}, {"epoch": 9, "sha256": "5" * 64}, Standing.SAME),
+        ({"updated_at": NOW + timedelta(microseconds=999)}, {}, Standing.SAME),
+    ],
+)
+def test_how_a_file_stands_to_its_row(row: dict[str, Any] | None, says: dict[str, Any], expected: Standing) -> None:
+    said = replace(file(revision=5, epoch=2), **says)
+    plain = Known(said.file_id, HERE, 5, ACTIVE, 2, NOW, file().sha256)
+    known = None if row is None else replace(plain, **row)
+    assert standing(Entry(HERE, said), known) is expected
+
+
+async def test_another_history_that_came_to_the_same_revision_is_believed(house: House) -> None:
+    same, other, moved = some(3)
+    await house.holds(same)
+    await house.registered(replace(other, revision=5, epoch=7, description="as it was before the restore"))
+    await house.registered(replace(moved, revision=5, epoch=7), element_id=house.other.element_id)
+    disk = replace(other, revision=5, epoch=6, updated_at=LATER, description="as it is now")
+    await house.holds(disk, replace(moved, revision=5, epoch=6), known=False)
+    await house.feeds.begin(house.one.element_id, house.peer.feed)
+    result = await house()
+    counts(result, differing=1, updated=1, unchanged=2, older=0, elsewhere=1)
+    assert result["examples"]["differing"] == [other.file_id]
+    assert house.registry.rows[other.file_id].file == disk
+    counts(await house(), differing=0, updated=0, unchanged=3)
+
+
+async def test_a_late_message_of_the_same_revision_turns_nothing_back(house: House) -> None:
+    one = file(revision=5)
+    await house.holds(replace(one, updated_at=LATER, description="as it is now"))
+    await house.registered(one)
+    assert house.registry.rows[one.file_id].file.description == "as it is now"
+
+
+@pytest.mark.parametrize("revision", [4, 5])
+async def test_what_has_come_since_the_row_was_seen_is_not_turned_back(house: House, revision: int) -> None:
+    row = file(revision=5)
+    await house.registered(row)
+    house.peer.files[row.file_id] = replace(row, revision=revision, epoch=9, description="behind")
+    house.peer.when_asked = lambda: house.registered(replace(row, revision=6, description="came meanwhile"))
+    counts(await house(force=True), updated=0)
+    assert house.registry.rows[row.file_id].file.description == "came meanwhile"
+
+
+async def test_a_disk_that_was_restored_is_believed_where_it_is_older(house: House) -> None:
+    old, rest = some(2)
+    await house.holds(old, rest)
+    await house()
+    await house.registered(replace(old, revision=4, description="later"))
+    house.peer.feed = FeedPosition("feed-2", 3)
+    counts(await house(), older=1, updated=1, unchanged=1)
+    assert house.registry.rows[old.file_id].file == old
+    assert await house.feeds.position(house.one.element_id) == house.peer.feed
+
+
 async def test_a_disk_that_went_back_in_time_is_told_of_and_believed_only_by_force(house: House) -> None:
     old = file(revision=2)
     await house.holds(old)
+    await house.feeds.begin(house.one.element_id, house.peer.feed)
     newer = replace(old, revision=4, description="later")
     await house.registered(newer)
     result = await house()
