@@ -12,8 +12,9 @@ from services.chassis.tls import TlsFiles, element_server_name, server_name_of
 MAX_MESSAGE_BYTES = 4 << 20
 """Both ways; chunks are at most 1 MiB."""
 MAX_METADATA_BYTES = 32 << 10
-WINDOW_BYTES = 512 << 10
-"""What may be on its way to us on one stream; divided by the round-trip time, the fastest that a stream can be."""
+WINDOW_BYTES = 128 << 10
+"""What may be on its way to us on one stream before it is asked for. A message that we wait for is let through whole, so
+that a long way is bounded by a chunk for each round trip; each stream whose reader does not read holds so much."""
 
 SHARED_OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
