@@ -13,8 +13,8 @@ MAX_MESSAGE_BYTES = 4 << 20
 """Both ways; chunks are at most 1 MiB."""
 MAX_METADATA_BYTES = 32 << 10
 WINDOW_BYTES = 128 << 10
-"""What may be on its way to us on one stream before it is asked for. A message that we wait for is let through whole, so
-that a long way is bounded by a chunk for each round trip; each stream whose reader does not read holds so much."""
+"""What may be on its way to us on one stream before it is asked for; each whose reader does not read holds so much. A
+message that we wait for is let through whole, so that on a long way a stream gets a chunk for each round trip."""
 
 SHARED_OPTIONS: tuple[tuple[str, Any], ...] = (
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
