@@ -16,6 +16,7 @@ import asyncpg
 from services.admin.store.database import (
     COMMAND_TIMEOUT,
     CONNECT_TIMEOUT,
+    CONNECTION_LOST,
     LOCKS_END_WITH_THEIR_HOST,
     unavailable_when_away,
 )
@@ -71,5 +72,5 @@ class PostgresClaims:
         connection, self._connection = self._connection, None
         self._held.clear()
         if connection is not None:
-            with contextlib.suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            with contextlib.suppress(OSError, TimeoutError, asyncpg.PostgresError, *CONNECTION_LOST):
                 await connection.close(timeout=CONNECT_TIMEOUT)

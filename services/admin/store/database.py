@@ -38,6 +38,9 @@ if TYPE_CHECKING:  # generic only to type checkers
 
 log = get_logger(__name__)
 
+CONNECTION_LOST = (asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What asyncpg itself raises where a connection went away under us. The second one ("another operation is in progress")
+where that happened in the middle of the statement before, and the pool has handed it out again at once."""
 _AWAY = (
     OSError,  # not listening, name unknown
     TimeoutError,
@@ -52,7 +55,7 @@ _AWAY = (
     asyncpg.UndefinedTableError,  # not migrated yet, like the next two
     asyncpg.UndefinedColumnError,
     asyncpg.InvalidSchemaNameError,
-    asyncpg.InterfaceError,  # the connection went away under us
+    *CONNECTION_LOST,
 )
 """Nobody can help that the registry does not answer: the caller is told to ask again."""
 
@@ -119,7 +122,7 @@ class Database:
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT):
                 await self._pool.close()
-        except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except (TimeoutError, OSError, asyncpg.PostgresError, *CONNECTION_LOST):
             self._pool.terminate()
 
 

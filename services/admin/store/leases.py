@@ -9,7 +9,12 @@ from contextlib import asynccontextmanager
 
 import asyncpg
 
-from services.admin.store.database import CONNECT_TIMEOUT, LOCKS_END_WITH_THEIR_HOST, unavailable_when_away
+from services.admin.store.database import (
+    CONNECT_TIMEOUT,
+    CONNECTION_LOST,
+    LOCKS_END_WITH_THEIR_HOST,
+    unavailable_when_away,
+)
 
 
 class PostgresLeases:
@@ -31,7 +36,7 @@ class PostgresLeases:
                 held = await connection.fetchval("SELECT pg_try_advisory_lock($1)", key_of(name))
             yield bool(held)
         finally:
-            with contextlib.suppress(OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            with contextlib.suppress(OSError, TimeoutError, asyncpg.PostgresError, *CONNECTION_LOST):
                 await connection.close(timeout=CONNECT_TIMEOUT)  # the lock ends with it
 
 

@@ -23,6 +23,9 @@ CLOSE_TIMEOUT: Final = 5.0
 MARGIN: Final = timedelta(seconds=1)
 """How much longer than the server we wait for a statement: it is the server that gives up."""
 
+CONNECTION_LOST = (asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What asyncpg itself raises where a connection went away under us. The second one ("another operation is in progress")
+where that happened in the middle of the statement before, and the pool has handed it out again at once."""
 _AWAY = (
     OSError,  # not listening, name unknown
     TimeoutError,
@@ -37,7 +40,7 @@ _AWAY = (
     asyncpg.UndefinedTableError,
     asyncpg.UndefinedColumnError,
     asyncpg.InvalidSchemaNameError,
-    asyncpg.InterfaceError,  # the connection went away under us
+    *CONNECTION_LOST,
 )
 
 Result = TypeVar("Result")
@@ -86,7 +89,7 @@ class Database:
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT):
                 await self._pool.close()
-        except (TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except (TimeoutError, OSError, asyncpg.PostgresError, *CONNECTION_LOST):
             self._pool.terminate()
 
     async def _fetch(self, sql: str, arguments: tuple[object, ...]) -> list[asyncpg.Record]:
